@@ -1,0 +1,34 @@
+// Every bound of the engine and its reason. A queue, buffer, retry or wait without an entry here is a defect.
+
+export const BOUNDS = {
+  /** Largest request body: kube-apiserver's own limit. */
+  requestBodyBytes: 3 * 1024 * 1024,
+  /** Revisions kept for watchers that resume; older ones answer 410 Expired. About an hour of a busy machine. */
+  historyRevisions: 10_000,
+  /** Events a slow watcher may lag behind before it is cut off; it lists again, as after any 410. */
+  watchBacklog: 5_000,
+  /** kubelet: first restart at once, then 10 s doubling to 300 s, forgotten after 10 minutes of running. */
+  restartBackoffMsMin: 10_000,
+  restartBackoffMsMax: 300_000,
+  restartBackoffResetMs: 600_000,
+  /** kubelet's image pull back-off has the same shape. */
+  pullBackoffMsMin: 10_000,
+  pullBackoffMsMax: 300_000,
+  /** Retry of a failed step on the machine (sandbox, create, volumes): kubelet's own resync is about as slow. */
+  stepRetryMsMin: 1_000,
+  stepRetryMsMax: 60_000,
+  /** Longest wait for a program that should be quick (runtime, CNI plug-in); a hung one costs only its own pod. */
+  programTimeoutMs: 60_000,
+  /** Longest image pull. */
+  pullTimeoutMs: 30 * 60_000,
+  /** Output kept of a program for its error message. */
+  programOutputBytes: 1024 * 1024,
+  /** kubelet's limit for the termination message. */
+  terminationMessageBytes: 4096,
+  /** Dead instances kept per container for `logs --previous`: kubelet's maxPerPodContainer. */
+  deadInstancesPerContainer: 1,
+  /** containerd's and CRI-O's log rotation defaults in the kubelet: containerLogMaxSize. */
+  logFileBytes: 10 * 1024 * 1024,
+  /** Events live an hour in Kubernetes (--event-ttl). */
+  eventTtlMs: 60 * 60_000,
+} as const;

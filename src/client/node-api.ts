@@ -1,0 +1,42 @@
+// What a node offers to the API server beside objects: the kubelet's own HTTP API (containerLogs, exec) as an interface.
+// The agent implements it, main/ hands it to the API server; neither imports the other.
+import type { Readable, Writable } from 'node:stream';
+
+export type LogOptions = {
+  readonly follow: boolean;
+  readonly previous: boolean;
+  readonly timestamps: boolean;
+  readonly tailLines?: number | undefined;
+  readonly sinceMs?: number | undefined;
+  readonly limitBytes?: number | undefined;
+};
+
+export type ContainerTarget = {
+  readonly namespace: string;
+  readonly pod: string;
+  /** Absent: the pod's only container, or the one kubectl.kubernetes.io/default-container names. */
+  readonly container?: string | undefined;
+};
+
+export type ExecRequest = ContainerTarget & {
+  readonly command: readonly string[];
+  readonly tty: boolean;
+  readonly stdin?: Readable | undefined;
+  readonly stdout: Writable;
+  /** Absent with a tty: both come over stdout. */
+  readonly stderr?: Writable | undefined;
+  readonly signal: AbortSignal;
+};
+
+export type ExecSession = {
+  /** The command's exit code, once it ended and all output was written. */
+  readonly exitCode: Promise<number>;
+  resize(size: { readonly columns: number; readonly rows: number }): void;
+};
+
+/** Failures are PodwrightErrors with an API reason (NotFound, BadRequest ...), worded as the kubelet words them. */
+export type NodeApi = {
+  /** Raw log bytes as `kubectl logs` shows them; ends when the container did, unless it was aborted before. */
+  logs(target: ContainerTarget, options: LogOptions, signal: AbortSignal): Promise<Readable>;
+  exec(request: ExecRequest): Promise<ExecSession>;
+};

@@ -1,0 +1,81 @@
+// How everything talks to the API: the command line, the agent, the scheduler and the controllers see only this.
+// In-process it is the API server's own (apiserver/), over HTTP it is http-client.ts; both pass the same contract
+// test. Objects it hands out are shared and must not be changed in place.
+import type { ObjectMeta } from '../kube/api-types.ts';
+
+/** What every API object has. */
+export type KubeObject = {
+  readonly apiVersion?: string | undefined;
+  readonly kind?: string | undefined;
+  readonly metadata?: ObjectMeta | undefined;
+};
+
+/** Where a kind lives: group "" is core. Names the REST path, not the Go type. */
+export type ResourceRef<T extends KubeObject = KubeObject> = {
+  readonly group: string;
+  readonly version: string;
+  readonly plural: string;
+  readonly kind: string;
+  readonly namespaced: boolean;
+  /** Never set: carries the type of the objects. */
+  readonly objectType?: T;
+};
+
+export type ObjectKey = { readonly namespace?: string | undefined; readonly name: string };
+
+export type ListOptions = {
+  /** Absent: all namespaces. */
+  readonly namespace?: string | undefined;
+  readonly labelSelector?: string | undefined;
+  readonly fieldSelector?: string | undefined;
+  readonly resourceVersion?: string | undefined;
+  readonly limit?: number | undefined;
+  readonly continue?: string | undefined;
+};
+
+export type ObjectList<T> = {
+  readonly items: readonly T[];
+  /** The revision the list was read at: watch from here to miss nothing. */
+  readonly resourceVersion: string;
+  readonly continue?: string | undefined;
+};
+
+export type WatchEvent<T> =
+  | { readonly type: 'ADDED' | 'MODIFIED' | 'DELETED'; readonly object: T }
+  | { readonly type: 'BOOKMARK'; readonly resourceVersion: string };
+
+export type WatchOptions = ListOptions & { readonly signal: AbortSignal };
+
+export type PatchType = 'application/json-patch+json' | 'application/merge-patch+json' | 'application/strategic-merge-patch+json';
+
+export type WriteOptions = {
+  readonly subresource?: string | undefined;
+  readonly dryRun?: boolean | undefined;
+  readonly fieldManager?: string | undefined;
+};
+
+export type DeleteOptions = {
+  readonly gracePeriodSeconds?: number | undefined;
+  readonly preconditions?: { readonly uid?: string | undefined; readonly resourceVersion?: string | undefined } | undefined;
+};
+
+/**
+ * Failures are PodwrightErrors whose code is the API's reason (NotFound, AlreadyExists, Conflict, Invalid, Expired ...).
+ * A watch ends by its signal (quietly) or by an error; `Expired` means: list again.
+ */
+export type ResourceApi = {
+  get<T extends KubeObject>(ref: ResourceRef<T>, key: ObjectKey): Promise<T>;
+  list<T extends KubeObject>(ref: ResourceRef<T>, options?: ListOptions): Promise<ObjectList<T>>;
+  create<T extends KubeObject>(ref: ResourceRef<T>, object: T, options?: WriteOptions): Promise<T>;
+  /** Replaces; a metadata.resourceVersion in the object makes it a compare-and-swap. */
+  update<T extends KubeObject>(ref: ResourceRef<T>, object: T, options?: WriteOptions): Promise<T>;
+  patch<T extends KubeObject>(
+    ref: ResourceRef<T>,
+    key: ObjectKey,
+    patch: { readonly type: PatchType; readonly body: unknown },
+    options?: WriteOptions,
+  ): Promise<T>;
+  /** Resolves with the object as it is after the call: still there (terminating) or as it last was. */
+  delete<T extends KubeObject>(ref: ResourceRef<T>, key: ObjectKey, options?: DeleteOptions): Promise<T>;
+  watch<T extends KubeObject>(ref: ResourceRef<T>, options: WatchOptions): AsyncIterable<WatchEvent<T>>;
+};
