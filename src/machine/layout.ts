@@ -1,0 +1,47 @@
+// Where the machine keeps what, under names made of (pod uid, container, attempt). The one place that joins such paths.
+//
+// run dir (gone after a reboot, like the processes it describes):
+//   pods/<uid>/pod.json                       identity and what removePod must undo
+//   pods/<uid>/sandboxes/<attempt>/           record, infra bundle, hosts, resolv.conf, network result
+//   pods/<uid>/containers/<name>/<attempt>/   record, OCI bundle, pid, rootfs (the overlay mount)
+//   exits/<container id>                      written by conmon: the exit code; mtime = when
+//   runtime/                                  the OCI runtime's own state (--root)
+// data dir (survives a reboot):
+//   pods/<uid>/volumes/<name>/                emptyDir and files volumes
+//   pods/<uid>/containers/<name>/<attempt>/   upper and work directories of the overlay
+//   storage/                                  containers/storage: images, shared format with Podman and Buildah
+//   cni/                                      IP leases (host-local), results
+// log dir:
+//   pods/<namespace>_<name>_<uid>/<container>/<attempt>.log
+import { join } from 'node:path';
+import { type ContainerId, containerId, type PodUid } from '../base/brand.ts';
+import type { PodIdentity } from './machine.ts';
+
+export type MachineDirs = { readonly dataDir: string; readonly runDir: string; readonly logDir: string };
+
+export type InstanceName = { readonly uid: PodUid; readonly name: string; readonly attempt: number };
+
+export function containerIdOf({ uid, name, attempt }: InstanceName): ContainerId {
+  return containerId(`${uid}_${name}_${attempt}`);
+}
+
+export const runPodDir = (dirs: MachineDirs, uid: PodUid): string => join(dirs.runDir, 'pods', uid);
+export const sandboxDir = (dirs: MachineDirs, uid: PodUid, attempt: number): string =>
+  join(runPodDir(dirs, uid), 'sandboxes', String(attempt));
+export const containerDir = (dirs: MachineDirs, { uid, name, attempt }: InstanceName): string =>
+  join(runPodDir(dirs, uid), 'containers', name, String(attempt));
+export const exitsDir = (dirs: MachineDirs): string => join(dirs.runDir, 'exits');
+export const runtimeRoot = (dirs: MachineDirs): string => join(dirs.runDir, 'runtime');
+
+export const dataPodDir = (dirs: MachineDirs, uid: PodUid): string => join(dirs.dataDir, 'pods', uid);
+export const volumeDir = (dirs: MachineDirs, uid: PodUid, volume: string): string =>
+  join(dataPodDir(dirs, uid), 'volumes', volume);
+export const layerDir = (dirs: MachineDirs, { uid, name, attempt }: InstanceName): string =>
+  join(dataPodDir(dirs, uid), 'containers', name, String(attempt));
+export const storageDir = (dirs: MachineDirs): string => join(dirs.dataDir, 'storage');
+export const cniDir = (dirs: MachineDirs): string => join(dirs.dataDir, 'cni');
+
+export const podLogDir = (dirs: MachineDirs, pod: PodIdentity): string =>
+  join(dirs.logDir, 'pods', `${pod.namespace}_${pod.name}_${pod.uid}`);
+export const logPath = (dirs: MachineDirs, pod: PodIdentity, container: string, attempt: number): string =>
+  join(podLogDir(dirs, pod), container, `${attempt}.log`);

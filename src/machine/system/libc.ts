@@ -1,0 +1,43 @@
+// The system calls Node lacks, through koffi. Each throws SystemCall with the errno's name and what was being done.
+import { constants as osConstants } from 'node:os';
+import koffi from 'koffi';
+import { PodwrightError } from '../../base/errors.ts';
+
+const libc = koffi.load('libc.so.6');
+
+const errnoNames = new Map(Object.entries(osConstants.errno).map(([name, value]) => [value, name]));
+
+/** The current errno's name ("EBUSY"), right after a failed call. */
+function lastErrno(): string {
+  return errnoNames.get(koffi.errno()) ?? String(koffi.errno());
+}
+
+export function systemCallError(doing: string): PodwrightError {
+  const errno = lastErrno();
+  return Object.assign(new PodwrightError('SystemCall', `${doing}: ${errno}`), { errno });
+}
+
+const rawMount = libc.func('int mount(const char *source, const char *target, const char *type, unsigned long flags, const char *data)');
+const rawUmount2 = libc.func('int umount2(const char *target, int flags)');
+
+export const MS = {
+  RDONLY: 1, NOSUID: 2, NODEV: 4, NOEXEC: 8, REMOUNT: 32, BIND: 4096, REC: 16384,
+  PRIVATE: 1 << 18, SLAVE: 1 << 19, SHARED: 1 << 20,
+} as const;
+const MNT_DETACH = 2;
+const UMOUNT_NOFOLLOW = 8;
+
+/** Flags is an OR of MS. */
+export function mount(source: string, target: string, type: string, flags: number, data: string): void {
+  if (rawMount(source, target, type, flags, data) !== 0) {
+    throw systemCallError(`mount ${type} ${source} on ${target}`);
+  }
+}
+
+/** Lazy (MNT_DETACH) and without following a symlink at the target; false when nothing was mounted there. */
+export function unmount(target: string): boolean {
+  if (rawUmount2(target, MNT_DETACH | UMOUNT_NOFOLLOW) === 0) return true;
+  const errno = lastErrno();
+  if (errno === 'EINVAL' || errno === 'ENOENT') return false;
+  throw systemCallError(`unmount ${target}`);
+}
