@@ -52,7 +52,11 @@ export type ApiReason = keyof typeof API_REASONS;
 export type ErrorCode = ApiReason | keyof typeof MACHINE_CODES;
 
 /** One cause of an Invalid or Conflict answer: meta/v1 StatusCause. */
-export type ErrorCause = { readonly reason: string; readonly message: string; readonly field?: string | undefined };
+export type ErrorCause = {
+  readonly reason: string;
+  readonly message: string;
+  readonly field?: string | undefined;
+};
 
 export type ErrorOptions = {
   readonly cause?: unknown;

@@ -6,7 +6,10 @@ export type Log = { readonly [level in LogLevel]: (message: string, fields?: Log
 
 const ORDER: Record<LogLevel, number> = { debug: 0, info: 1, warn: 2, error: 3 };
 
-export function createLog(options: { readonly level: LogLevel; readonly write?: (line: string) => void }): Log {
+export function createLog(options: {
+  readonly level: LogLevel;
+  readonly write?: (line: string) => void;
+}): Log {
   const write = options.write ?? ((line: string) => void process.stderr.write(line));
   const emit =
     (level: LogLevel) =>

@@ -46,7 +46,10 @@ export type WatchEvent<T> =
 
 export type WatchOptions = ListOptions & { readonly signal: AbortSignal };
 
-export type PatchType = 'application/json-patch+json' | 'application/merge-patch+json' | 'application/strategic-merge-patch+json';
+export type PatchType =
+  | 'application/json-patch+json'
+  | 'application/merge-patch+json'
+  | 'application/strategic-merge-patch+json';
 
 export type WriteOptions = {
   readonly subresource?: string | undefined;
@@ -56,7 +59,9 @@ export type WriteOptions = {
 
 export type DeleteOptions = {
   readonly gracePeriodSeconds?: number | undefined;
-  readonly preconditions?: { readonly uid?: string | undefined; readonly resourceVersion?: string | undefined } | undefined;
+  readonly preconditions?:
+    | { readonly uid?: string | undefined; readonly resourceVersion?: string | undefined }
+    | undefined;
 };
 
 /**

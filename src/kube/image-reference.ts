@@ -12,7 +12,8 @@ export type ImageReference = {
 };
 
 const COMPONENT = '[a-z0-9]+(?:(?:\\.|_|__|-+)[a-z0-9]+)*';
-const HOST = '(?:[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?(?:\\.[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?)*|\\[[0-9a-fA-F:]+\\])(?::[0-9]+)?';
+const HOST =
+  '(?:[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?(?:\\.[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?)*|\\[[0-9a-fA-F:]+\\])(?::[0-9]+)?';
 const PATTERN = new RegExp(
   `^(?:(${HOST})/)?(${COMPONENT}(?:/${COMPONENT})*)(?::([\\w][\\w.-]{0,127}))?(?:@([a-z0-9]+:[0-9a-f]{32,}))?$`,
 );
@@ -25,7 +26,10 @@ export function parseImageReference(text: string): ImageReference {
   const match = PATTERN.exec(hasRegistry ? text : `docker.io/${slash < 0 ? 'library/' : ''}${text}`);
   const [, registry, repository, tag, digest] = match ?? [];
   if (registry === undefined || repository === undefined) {
-    throw new PodwrightError('InvalidImageName', `image reference ${JSON.stringify(text)}: invalid reference format`);
+    throw new PodwrightError(
+      'InvalidImageName',
+      `image reference ${JSON.stringify(text)}: invalid reference format`,
+    );
   }
   return { registry, repository, tag: tag ?? (digest === undefined ? 'latest' : undefined), digest };
 }
@@ -33,5 +37,7 @@ export function parseImageReference(text: string): ImageReference {
 /** "docker.io/library/nginx:latest" or "...@sha256:...": the one spelling under which an image is stored. */
 export function normalImageName(reference: ImageReference): string {
   const name = `${reference.registry}/${reference.repository}`;
-  return reference.digest === undefined ? `${name}:${reference.tag ?? 'latest'}` : `${name}@${reference.digest}`;
+  return reference.digest === undefined
+    ? `${name}:${reference.tag ?? 'latest'}`
+    : `${name}@${reference.digest}`;
 }

@@ -25,7 +25,11 @@ function amountsOf(list: ResourceList | undefined): ResourceAmounts {
   );
 }
 
-function combine(a: ResourceAmounts, b: ResourceAmounts, how: (x: number, y: number) => number): ResourceAmounts {
+function combine(
+  a: ResourceAmounts,
+  b: ResourceAmounts,
+  how: (x: number, y: number) => number,
+): ResourceAmounts {
   const names = new Set([...Object.keys(a), ...Object.keys(b)]);
   return Object.fromEntries([...names].map((name) => [name, how(a[name] ?? 0, b[name] ?? 0)]));
 }
@@ -55,12 +59,15 @@ export type QosClass = 'Guaranteed' | 'Burstable' | 'BestEffort';
 
 /** https://kubernetes.io/docs/concepts/workloads/pods/pod-qos/ : only cpu and memory count. */
 export function qosClassOf(spec: PodSpec): QosClass {
-  const counted = spec.resources?.limits !== undefined || spec.resources?.requests !== undefined
-    ? [spec.resources]
-    : [...spec.containers, ...(spec.initContainers ?? [])].map((container) => container.resources ?? {});
+  const counted =
+    spec.resources?.limits !== undefined || spec.resources?.requests !== undefined
+      ? [spec.resources]
+      : [...spec.containers, ...(spec.initContainers ?? [])].map((container) => container.resources ?? {});
   const positive = (list: ResourceList | undefined): ResourceAmounts => {
     const amounts = amountsOf(list);
-    return Object.fromEntries(['cpu', 'memory'].flatMap((name) => (amounts[name] ? [[name, amounts[name]]] : [])));
+    return Object.fromEntries(
+      ['cpu', 'memory'].flatMap((name) => (amounts[name] ? [[name, amounts[name]]] : [])),
+    );
   };
   const isEmpty = (resources: ResourceRequirements): boolean =>
     Object.keys(positive(resources.limits)).length + Object.keys(positive(resources.requests)).length === 0;

@@ -4,8 +4,26 @@ import type { Quantity } from './api-types.ts';
 
 const PATTERN = /^([+-]?)(\d+\.?\d*|\.\d+)(?:([eE][+-]?\d+)|(Ki|Mi|Gi|Ti|Pi|Ei|n|u|m|k|M|G|T|P|E)?)$/;
 
-const BINARY: Record<string, bigint> = { Ki: 2n ** 10n, Mi: 2n ** 20n, Gi: 2n ** 30n, Ti: 2n ** 40n, Pi: 2n ** 50n, Ei: 2n ** 60n };
-const DECIMAL_EXPONENT: Record<string, number> = { n: -9, u: -6, m: -3, '': 0, k: 3, M: 6, G: 9, T: 12, P: 15, E: 18 };
+const BINARY: Record<string, bigint> = {
+  Ki: 2n ** 10n,
+  Mi: 2n ** 20n,
+  Gi: 2n ** 30n,
+  Ti: 2n ** 40n,
+  Pi: 2n ** 50n,
+  Ei: 2n ** 60n,
+};
+const DECIMAL_EXPONENT: Record<string, number> = {
+  n: -9,
+  u: -6,
+  m: -3,
+  '': 0,
+  k: 3,
+  M: 6,
+  G: 9,
+  T: 12,
+  P: 15,
+  E: 18,
+};
 
 /** Thousandths of the unit, rounded up as Kubernetes rounds; undefined when the text is no quantity. */
 function parseMilli(quantity: Quantity): bigint | undefined {
@@ -17,7 +35,8 @@ function parseMilli(quantity: Quantity): bigint | undefined {
   let exponent = 3 - fraction.length;
   const factor = BINARY[suffix];
   if (factor !== undefined) numerator *= factor;
-  else exponent += exponentText === undefined ? (DECIMAL_EXPONENT[suffix] ?? 0) : Number(exponentText.slice(1));
+  else
+    exponent += exponentText === undefined ? (DECIMAL_EXPONENT[suffix] ?? 0) : Number(exponentText.slice(1));
   if (Math.abs(exponent) > 40) return undefined;
   let milli = numerator;
   if (exponent >= 0) milli = numerator * 10n ** BigInt(exponent);
