@@ -1,4 +1,12 @@
-// A container's root file system: the image's layers below, the instance's own layer above, one overlay mount.
+// A container's root file system: the image's layers below, the instance's own layer above, one overlay mount by
+// mount(2), without starting a program.
+//
+// Invariant: every directory is handed to the kernel as an open descriptor (/proc/self/fd/N). So an image may have as
+// many layers as overlayfs takes (500) although mount(2) reads one page of options, and a path with a colon or a comma
+// needs no escaping.
+import { closeSync, constants, mkdirSync, openSync, rmSync } from 'node:fs';
+import { errorText, PodwrightError } from '../../base/errors.ts';
+import { mount, unmount } from '../system/libc.ts';
 
 /** The parts of the OCI image config that a container inherits. https://github.com/opencontainers/image-spec config.md */
 export type OciImageConfig = {
@@ -14,6 +22,52 @@ export type OciImageConfig = {
 export type RootfsSource = {
   /** Throws ImageNotFound. */
   config(imageId: string): Promise<OciImageConfig>;
-  /** Read-only layer directories, topmost first. */
+  /** Read-only layer directories, topmost first. Throws ImageNotFound. */
   layers(imageId: string): Promise<readonly string[]>;
 };
+
+export type RootfsMount = {
+  /** Read-only layer directories, topmost first. */
+  readonly layers: readonly string[];
+  /** The instance's own layer; kept when it exists. On the same file system as workDir. */
+  readonly upperDir: string;
+  /** overlayfs' scratch space; emptied. */
+  readonly workDir: string;
+  readonly target: string;
+};
+
+/**
+ * Makes the directories that are missing and mounts the overlay; replaces a mount that is already there, as a crash in
+ * the middle may leave one. Throws MountFailed and leaves nothing mounted then.
+ *
+ * `volatile`: the kernel does not wait for the disk at unmount. A container's own layer never outlives a reboot of its
+ * machine, and the wait would be the dearest part of removing a pod. Overlayfs refuses a second volatile mount over the
+ * same work directory unless that is made anew.
+ */
+export function mountRootfs({ layers, upperDir, workDir, target }: RootfsMount): void {
+  const opened: number[] = [];
+  const throughDescriptor = (path: string): string => {
+    const descriptor = openSync(path, constants.O_RDONLY | constants.O_DIRECTORY);
+    opened.push(descriptor);
+    return `/proc/self/fd/${descriptor}`;
+  };
+  try {
+    unmountRootfs(target);
+    rmSync(workDir, { recursive: true, force: true });
+    for (const dir of [upperDir, workDir, target]) mkdirSync(dir, { recursive: true });
+    const lower = layers.map(throughDescriptor).join(':');
+    const options = `lowerdir=${lower},upperdir=${throughDescriptor(upperDir)},workdir=${throughDescriptor(workDir)},volatile`;
+    mount('overlay', target, 'overlay', 0, options);
+  } catch (error) {
+    throw new PodwrightError('MountFailed', `mount root file system ${target}: ${errorText(error)}`, {
+      cause: error,
+    });
+  } finally {
+    for (const descriptor of opened) closeSync(descriptor);
+  }
+}
+
+/** The undo of mountRootfs; harmless where nothing is mounted. The directories and their content stay. */
+export function unmountRootfs(target: string): void {
+  while (unmount(target));
+}
