@@ -31,4 +31,7 @@ export const BOUNDS = {
   logFileBytes: 10 * 1024 * 1024,
   /** Events live an hour in Kubernetes (--event-ttl). */
   eventTtlMs: 60 * 60_000,
+  /** Different events whose repetitions are counted, and events waiting to be written, per recorder. */
+  eventAggregations: 4096,
+  eventBacklog: 1000,
 } as const;

@@ -13,10 +13,10 @@ export function isTerminal(pod: Pod): boolean {
 }
 
 type ResourceList = { readonly [name: string]: Quantity };
-/** Milli-units for cpu, whole units (bytes, pieces) for every other resource. */
 export type ResourceAmounts = { readonly [name: string]: number };
 
-function amountsOf(list: ResourceList | undefined): ResourceAmounts {
+/** cpu in milli, every other resource in whole units. */
+export function resourceAmounts(list: ResourceList | undefined): ResourceAmounts {
   return Object.fromEntries(
     Object.entries(list ?? {}).map(([name, quantity]) => [
       name,
@@ -41,7 +41,8 @@ const add = (x: number, y: number): number => x + y;
  * pod-level requests in place of the sum where they are set (KEP-753, KEP-2837).
  */
 export function effectiveRequests(spec: PodSpec): ResourceAmounts {
-  const requestsOf = (container: Container): ResourceAmounts => amountsOf(container.resources?.requests);
+  const requestsOf = (container: Container): ResourceAmounts =>
+    resourceAmounts(container.resources?.requests);
   let sidecars: ResourceAmounts = {};
   let initPeak: ResourceAmounts = {};
   for (const container of spec.initContainers ?? []) {
@@ -51,8 +52,8 @@ export function effectiveRequests(spec: PodSpec): ResourceAmounts {
   }
   const running = spec.containers.map(requestsOf).reduce((sum, one) => combine(sum, one, add), sidecars);
   const needed = combine(initPeak, running, Math.max);
-  const podLevel = amountsOf(spec.resources?.requests);
-  return combine({ ...needed, ...podLevel }, amountsOf(spec.overhead), add);
+  const podLevel = resourceAmounts(spec.resources?.requests);
+  return combine({ ...needed, ...podLevel }, resourceAmounts(spec.overhead), add);
 }
 
 export type QosClass = 'Guaranteed' | 'Burstable' | 'BestEffort';
@@ -64,7 +65,7 @@ export function qosClassOf(spec: PodSpec): QosClass {
       ? [spec.resources]
       : [...spec.containers, ...(spec.initContainers ?? [])].map((container) => container.resources ?? {});
   const positive = (list: ResourceList | undefined): ResourceAmounts => {
-    const amounts = amountsOf(list);
+    const amounts = resourceAmounts(list);
     return Object.fromEntries(
       ['cpu', 'memory'].flatMap((name) => (amounts[name] ? [[name, amounts[name]]] : [])),
     );
