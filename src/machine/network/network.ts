@@ -12,7 +12,10 @@ export type NetworkRequest = {
 
 export type Network = {
   /** Loopback up, interface, address, routes, host ports; returns the pod's addresses without prefix length. */
-  add(request: NetworkRequest & { readonly netnsPath: string }, signal: AbortSignal): Promise<readonly string[]>;
+  add(
+    request: NetworkRequest & { readonly netnsPath: string },
+    signal: AbortSignal,
+  ): Promise<readonly string[]>;
   /** The undo of add; works also where add never ran or only half, and after the namespace is gone. */
   remove(request: NetworkRequest): Promise<void>;
   /** Engine start: forwarding, the one masquerade rule for the whole CIDR. */
