@@ -17,12 +17,22 @@ export function systemCallError(doing: string): PodwrightError {
   return Object.assign(new PodwrightError('SystemCall', `${doing}: ${errno}`), { errno });
 }
 
-const rawMount = libc.func('int mount(const char *source, const char *target, const char *type, unsigned long flags, const char *data)');
+const rawMount = libc.func(
+  'int mount(const char *source, const char *target, const char *type, unsigned long flags, const char *data)',
+);
 const rawUmount2 = libc.func('int umount2(const char *target, int flags)');
 
 export const MS = {
-  RDONLY: 1, NOSUID: 2, NODEV: 4, NOEXEC: 8, REMOUNT: 32, BIND: 4096, REC: 16384,
-  PRIVATE: 1 << 18, SLAVE: 1 << 19, SHARED: 1 << 20,
+  RDONLY: 1,
+  NOSUID: 2,
+  NODEV: 4,
+  NOEXEC: 8,
+  REMOUNT: 32,
+  BIND: 4096,
+  REC: 16384,
+  PRIVATE: 1 << 18,
+  SLAVE: 1 << 19,
+  SHARED: 1 << 20,
 } as const;
 const MNT_DETACH = 2;
 const UMOUNT_NOFOLLOW = 8;
@@ -40,4 +50,14 @@ export function unmount(target: string): boolean {
   const errno = lastErrno();
   if (errno === 'EINVAL' || errno === 'ENOENT') return false;
   throw systemCallError(`unmount ${target}`);
+}
+
+const rawFlock = libc.func('int flock(int fd, int operation)');
+const LOCK_EX_NB = 2 | 4;
+
+/** An advisory lock on an open file, given back when its last descriptor closes; false when another holds it. */
+export function tryLock(fd: number): boolean {
+  if (rawFlock(fd, LOCK_EX_NB) === 0) return true;
+  if (lastErrno() === 'EAGAIN') return false;
+  throw systemCallError('flock');
 }
