@@ -140,7 +140,16 @@ class BridgedPods implements CniNetwork {
     // Never let a plug-in delete "eth0" in a namespace that took over the path of the pod's dead one.
     const path = request.netnsPath ?? '';
     const netnsPath = path !== '' && (await netnsIdOf(path)) === record.netnsId ? path : '';
-    await deleteAttachment(this.#attachment(record, netnsPath), record.result, this.#run());
+    try {
+      await deleteAttachment(this.#attachment(record, netnsPath), record.result, this.#run());
+    } catch (error) {
+      // What refuses ADD (a missing plug-in, an unknown version) refuses DEL too; a pod must not stay for ever for that.
+      if (record.result !== undefined || isPodwrightError(error, 'ProgramTimeout')) throw error;
+      this.#options.log.warn('undo of a network that never was whole', {
+        sandboxId: record.sandboxId,
+        error: errorText(error),
+      });
+    }
     this.#records.delete(record.sandboxId);
     await rm(this.#recordPath(record.sandboxId), { force: true });
   }
