@@ -1,0 +1,179 @@
+// A real engine for a test: `podwright serve` as its own process under temporary directories, driven by real kubectl and
+// the HTTP client. It can be killed and started again on the same directories, and says at the end what was left behind.
+import assert from 'node:assert/strict';
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { createHash, randomInt } from 'node:crypto';
+import { existsSync, mkdtempSync, realpathSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { connectApi, readKubeconfig } from '../../src/client/http-client.ts';
+import type { ResourceApi } from '../../src/client/resource-api.ts';
+import { PODS } from '../../src/client/resources.ts';
+import type { Pod } from '../../src/kube/api-types.ts';
+import { tracesOfPods } from './leaks.ts';
+
+export const ROOT = join(import.meta.dirname, '../..');
+export const IMAGES = join(ROOT, '.podwright/images');
+
+export type Output = { readonly code: number; readonly stdout: string; readonly stderr: string };
+
+/** Runs a program to its end; a non-zero exit is a result. */
+export function run(
+  program: string,
+  args: readonly string[],
+  env: Record<string, string> = {},
+): Promise<Output> {
+  return new Promise((resolve) => {
+    const options = { env: { ...process.env, ...env }, timeout: 120_000, maxBuffer: 64 * 1024 * 1024 };
+    execFile(program, args, options, (error, stdout, stderr) => {
+      const code = error === null ? 0 : typeof error.code === 'number' ? error.code : 255;
+      resolve({ code, stdout, stderr });
+    });
+  });
+}
+
+/** Asks again until the answer is not undefined; fails with what was waited for. Only for what no watch can tell. */
+export async function eventually<T>(
+  what: string,
+  probe: () => Promise<T | undefined> | T | undefined,
+  timeoutMs = 30_000,
+): Promise<T> {
+  const endMs = Date.now() + timeoutMs;
+  for (;;) {
+    const found = await probe();
+    if (found !== undefined) return found;
+    if (Date.now() > endMs) assert.fail(`not within ${timeoutMs} ms: ${what}`);
+    await sleep(50);
+  }
+}
+
+export class TestEngine {
+  readonly dir = mkdtempSync('/var/tmp/podwright-test-');
+  readonly dataDir = join(this.dir, 'data');
+  readonly kubeconfig = join(this.dataDir, 'kubeconfig');
+  readonly #cidr = `10.${randomInt(205, 235)}.${randomInt(0, 255)}.0/24`;
+  readonly #arguments: readonly string[];
+  #process: ChildProcess | undefined;
+  #port = 0;
+
+  constructor(extraArguments: readonly string[] = []) {
+    this.#arguments = extraArguments;
+  }
+
+  get #dirFlags(): string[] {
+    return [
+      '--data-dir',
+      this.dataDir,
+      '--run-dir',
+      join(this.dir, 'run'),
+      '--log-dir',
+      join(this.dir, 'log'),
+    ];
+  }
+
+  get logDir(): string {
+    return join(this.dir, 'log');
+  }
+
+  get pid(): number {
+    return this.#process?.pid ?? assert.fail('the engine is not running');
+  }
+
+  /** The address of the node on the pods' bridge: what a pod reaches the host by, without leaving the machine. */
+  get gateway(): string {
+    return this.#cidr.replace(/0\/24$/, '1');
+  }
+
+  get api(): ResourceApi {
+    return connectApi(readKubeconfig(this.kubeconfig)).api;
+  }
+
+  /** Starts it (again, on the same port and directories) and waits for its `ready` line. */
+  async start(): Promise<void> {
+    const flags = [
+      '--listen',
+      `127.0.0.1:${this.#port}`,
+      '--pod-cidr',
+      this.#cidr,
+      '--node-name',
+      'test-node',
+    ];
+    const child = spawn(join(ROOT, 'podwright'), ['serve', ...this.#dirFlags, ...flags, ...this.#arguments], {
+      stdio: ['ignore', 'pipe', process.env.PODWRIGHT_TEST_VERBOSE ? 'inherit' : 'ignore'],
+    });
+    this.#process = child;
+    const lines = createInterface({ input: child.stdout });
+    const url = await new Promise<string>((resolve, reject) => {
+      lines.on('line', (line) => {
+        const found = /ready\s+(https:\/\/\S+)/.exec(line)?.[1];
+        if (found !== undefined) resolve(found);
+      });
+      child.once('exit', (code) => reject(new Error(`the engine ended with ${code} before it was ready`)));
+    });
+    this.#port = Number(new URL(url).port);
+  }
+
+  /** Ends it and waits until it is gone; containers stay. */
+  async kill(signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
+    const child = this.#process;
+    this.#process = undefined;
+    if (child === undefined || child.exitCode !== null) return;
+    await new Promise((resolve) => {
+      child.once('exit', resolve);
+      child.kill(signal);
+    });
+  }
+
+  podwright(...args: string[]): Promise<Output> {
+    return run(join(ROOT, 'podwright'), [...args, ...this.#dirFlags]);
+  }
+
+  async loadImage(...names: readonly string[]): Promise<void> {
+    for (const name of names) {
+      const archive = join(IMAGES, `${name}.tar`);
+      assert.ok(existsSync(archive), `${archive} is missing: run npm run setup`);
+      const loaded = await this.podwright('image', 'load', archive);
+      assert.equal(loaded.code, 0, loaded.stderr);
+    }
+  }
+
+  kubectl(...args: string[]): Promise<Output> {
+    return run('kubectl', args, { KUBECONFIG: this.kubeconfig, HOME: this.dir });
+  }
+
+  /** kubectl that must succeed; gives its standard output. */
+  async kube(...args: string[]): Promise<string> {
+    const { code, stdout, stderr } = await this.kubectl(...args);
+    assert.equal(code, 0, `kubectl ${args.join(' ')}: ${stderr}`);
+    return stdout;
+  }
+
+  pod(name: string, namespace = 'default'): Promise<Pod> {
+    return this.api.get(PODS, { namespace, name });
+  }
+
+  waitReady(name: string, timeoutSeconds = 60): Promise<string> {
+    return this.kube('wait', '--for=condition=Ready', `pod/${name}`, `--timeout=${timeoutSeconds}s`);
+  }
+
+  traces(): readonly string[] {
+    const instance = createHash('sha256').update(realpathSync(this.dataDir)).digest('hex').slice(0, 8);
+    return tracesOfPods({ dirs: [this.dataDir, join(this.dir, 'run'), this.logDir], instance });
+  }
+
+  /** Deletes every pod, asserts that nothing of any is left, ends the engine and removes its directories. */
+  async close(): Promise<void> {
+    if (this.#process === undefined || this.#process.exitCode !== null) await this.start();
+    await this.kube('delete', 'pods', '--all', '-A', '--grace-period=1', '--timeout=60s');
+    await eventually(
+      'nothing of any pod is left',
+      () => (this.traces().length === 0 ? true : undefined),
+      15_000,
+    ).catch(() => assert.deepEqual(this.traces(), []));
+    const purged = new Promise((resolve) => this.#process?.once('exit', resolve));
+    this.#process?.kill('SIGUSR2');
+    await purged;
+    rmSync(this.dir, { recursive: true, force: true });
+  }
+}
