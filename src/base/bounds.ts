@@ -7,6 +7,8 @@ export const BOUNDS = {
   historyRevisions: 10_000,
   /** Events a slow watcher may lag behind before it is cut off; it lists again, as after any 410. */
   watchBacklog: 5_000,
+  /** Writes in one commit: their decisions run on the event loop without a pause. */
+  storeBatchWrites: 256,
   /** kubelet: first restart at once, then 10 s doubling to 300 s, forgotten after 10 minutes of running. */
   restartBackoffMsMin: 10_000,
   restartBackoffMsMax: 300_000,
@@ -19,6 +21,10 @@ export const BOUNDS = {
   stepRetryMsMax: 60_000,
   /** Longest wait for a program that should be quick (runtime, CNI plug-in); a hung one costs only its own pod. */
   programTimeoutMs: 60_000,
+  /** Image pulls at a time: more only share the same line and disk. */
+  parallelPulls: 3,
+  /** kubelet's nodeStatusReportFrequency: how often an unchanged Node is confirmed. */
+  nodeHeartbeatMs: 5 * 60_000,
   /** Longest image pull. */
   pullTimeoutMs: 30 * 60_000,
   /** Output kept of a program for its error message. */

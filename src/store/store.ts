@@ -1,0 +1,251 @@
+// The memory of the cluster: JSON values under string keys, with etcd's model. One counter of revisions, every write
+// adds one; a write decides on the newest value of its key; a watch misses nothing between a revision and now.
+// It knows nothing of Kubernetes objects, and it is no cache: what a caller has seen written is on disk.
+//
+// All values are also held in memory (they are the working set of one machine), so that reads are synchronous and cost
+// nothing. Invariant: readers and watchers see a change only after it is on disk, in the order of revisions.
+import { mkdir } from 'node:fs/promises';
+import { type Database, open, type RootDatabase } from 'lmdb';
+import { BOUNDS } from '../base/bounds.ts';
+import { type Revision, revision } from '../base/brand.ts';
+import { PodwrightError } from '../base/errors.ts';
+import { type Change, History } from './history.ts';
+import { SortedKeys } from './sorted-keys.ts';
+import { Watcher } from './watcher.ts';
+
+/** What a write does, decided on the key's newest value. */
+export type Decision<T> =
+  | { readonly verb: 'put'; readonly value: T }
+  /** `value` is what watchers are told: the object as it last was. */
+  | { readonly verb: 'remove'; readonly value: T }
+  | { readonly verb: 'keep' };
+
+/**
+ * Called once with the newest value and the revision the write will have. It must be pure and quick; what it throws
+ * rejects this write alone. A compare-and-swap is a decide that throws Conflict.
+ */
+export type Decide<T> = (current: T | undefined, next: Revision) => Decision<T>;
+
+export type ListQuery<T> = {
+  readonly prefix: string;
+  /** Continue after this key. */
+  readonly after?: string | undefined;
+  /** Counts what `where` lets through. */
+  readonly limit?: number | undefined;
+  readonly where?: ((value: T) => boolean) | undefined;
+  /** The state as it was at this revision; absent: now. Older than the history: Expired. */
+  readonly at?: Revision | undefined;
+};
+
+export type Page<T> = {
+  readonly values: readonly T[];
+  readonly revision: Revision;
+  /** There is more: continue after this key. */
+  readonly next?: string | undefined;
+  /** How many more. */
+  readonly remaining: number;
+};
+
+type PendingWrite<T> = {
+  readonly key: string;
+  readonly decide: Decide<T>;
+  readonly resolve: (value: T | undefined) => void;
+  readonly reject: (error: unknown) => void;
+};
+
+const REVISION_KEY = 'revision';
+
+export class Store<T extends object> {
+  readonly #root: RootDatabase;
+  readonly #objects: Database<T, string>;
+  readonly #meta: Database<number, string>;
+  readonly #values = new Map<string, T>();
+  readonly #keys = new SortedKeys();
+  readonly #history: History<T>;
+  readonly #watchers = new Set<Watcher<T>>();
+  #revision: Revision;
+  #pending: PendingWrite<T>[] = [];
+  #writer: Promise<void> | undefined;
+  #closed = false;
+
+  /** Use openStore. */
+  constructor(root: RootDatabase, historyLength: number) {
+    this.#root = root;
+    this.#objects = root.openDB<T, string>({ name: 'objects', encoding: 'json' });
+    this.#meta = root.openDB<number, string>({ name: 'meta', encoding: 'json' });
+    for (const { key, value } of this.#objects.getRange()) {
+      this.#values.set(key, value);
+      this.#keys.add(key);
+    }
+    this.#revision = revision(this.#meta.get(REVISION_KEY) ?? 1);
+    this.#history = new History(this.#revision, historyLength);
+  }
+
+  /** The revision of the newest change. */
+  get revision(): Revision {
+    return this.#revision;
+  }
+
+  get(key: string): T | undefined {
+    return this.#values.get(key);
+  }
+
+  /** @throws Expired when `at` is older than the history. */
+  list(query: ListQuery<T>): Page<T> {
+    const values = query.at === undefined ? undefined : this.#valuesAt(query.prefix, query.at);
+    const keys =
+      values === undefined ? this.#keys.withPrefix(query.prefix) : [...values.keys()].sort(byCodeUnit);
+    const source = values ?? this.#values;
+    const { after, where = () => true } = query;
+    const rest = keys.filter((key) => (after === undefined || key > after) && where(source.get(key) as T));
+    const page = rest.slice(0, query.limit ?? rest.length);
+    return {
+      values: page.map((key) => source.get(key) as T),
+      revision: query.at ?? this.#revision,
+      next: page.length < rest.length ? page.at(-1) : undefined,
+      remaining: rest.length - page.length,
+    };
+  }
+
+  /** The prefix's values at an older revision: the newest state with the changes since undone, newest first. */
+  #valuesAt(prefix: string, at: Revision): Map<string, T> {
+    this.#checkInHistory(prefix, at);
+    const values = new Map(this.#keys.withPrefix(prefix).map((key) => [key, this.#values.get(key) as T]));
+    for (const change of this.#history.after(at).toReversed()) {
+      if (!change.key.startsWith(prefix)) continue;
+      if (change.previous === undefined) values.delete(change.key);
+      else values.set(change.key, change.previous);
+    }
+    return values;
+  }
+
+  #checkInHistory(what: string, at: Revision): void {
+    if (at >= this.#history.start && at <= this.#revision) return;
+    const why = `too old resource version: ${at} (${this.#history.start})`;
+    throw new PodwrightError(
+      'Expired',
+      at > this.#revision ? `${what}: resource version ${at} is not known` : why,
+    );
+  }
+
+  /** Resolves once the change is on disk, with the value put or removed; with the current value after a `keep`. */
+  write(key: string, decide: Decide<T>): Promise<T | undefined> {
+    if (this.#closed)
+      return Promise.reject(new PodwrightError('ServiceUnavailable', `write ${key}: the store is closed`));
+    return new Promise((resolve, reject) => {
+      this.#pending.push({ key, decide, resolve, reject });
+      this.#writer ??= this.#writeAll();
+    });
+  }
+
+  /** Group commit: what arrives while one commit is on its way to the disk goes into the next. */
+  async #writeAll(): Promise<void> {
+    await Promise.resolve();
+    while (this.#pending.length > 0) {
+      const batch = this.#pending.splice(0, BOUNDS.storeBatchWrites);
+      await this.#commit(batch);
+    }
+    this.#writer = undefined;
+  }
+
+  async #commit(batch: readonly PendingWrite<T>[]): Promise<void> {
+    const newest = new Map<string, T | undefined>();
+    const changes: Change<T>[] = [];
+    const answers: (() => void)[] = [];
+    const failures: ((error: unknown) => void)[] = [];
+    for (const { key, decide, resolve, reject } of batch) {
+      const previous = newest.has(key) ? newest.get(key) : this.#values.get(key);
+      const next = revision(this.#revision + changes.length + 1);
+      try {
+        const decision = decide(previous, next);
+        if (decision.verb === 'keep') {
+          answers.push(() => resolve(previous));
+        } else {
+          changes.push({ type: decision.verb, key, revision: next, value: decision.value, previous });
+          newest.set(key, decision.verb === 'put' ? decision.value : undefined);
+          answers.push(() => resolve(decision.value));
+        }
+        failures.push(reject);
+      } catch (error) {
+        answers.push(() => reject(error));
+      }
+    }
+    try {
+      if (changes.length > 0) await this.#persist(newest, revision(this.#revision + changes.length));
+    } catch (cause) {
+      const error = new PodwrightError('InternalError', `write ${changes.length} changes to the store`, {
+        cause,
+      });
+      for (const fail of failures) fail(error);
+      return;
+    }
+    for (const change of changes) this.#publish(change);
+    for (const answer of answers) answer();
+  }
+
+  /** One lmdb transaction: all of it or nothing is on disk. */
+  async #persist(newest: ReadonlyMap<string, T | undefined>, last: Revision): Promise<void> {
+    await this.#root.batch(() => {
+      for (const [key, value] of newest) {
+        if (value === undefined) void this.#objects.remove(key);
+        else void this.#objects.put(key, value);
+      }
+      void this.#meta.put(REVISION_KEY, last);
+    });
+  }
+
+  #publish(change: Change<T>): void {
+    this.#revision = change.revision;
+    if (change.type === 'remove') {
+      this.#values.delete(change.key);
+      this.#keys.remove(change.key);
+    } else {
+      if (!this.#values.has(change.key)) this.#keys.add(change.key);
+      this.#values.set(change.key, change.value);
+    }
+    this.#history.push(change);
+    for (const watcher of this.#watchers) watcher.offer(change);
+  }
+
+  /**
+   * Every change of the prefix after the revision, in order, without a gap or a duplicate, until the signal.
+   * @throws Expired at once when the revision is out of the history, later when the reader is too slow.
+   */
+  watch(prefix: string, after: Revision, signal: AbortSignal): AsyncIterable<Change<T>> {
+    this.#checkInHistory(prefix, after);
+    const onEnd = (ended: Watcher<T>): void => void this.#watchers.delete(ended);
+    const watcher = new Watcher<T>({ prefix, replay: this.#history.after(after), signal, onEnd });
+    if (!signal.aborted) this.#watchers.add(watcher);
+    return watcher;
+  }
+
+  /** Finishes the writes it has accepted, ends the watches, closes the files. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#writer;
+    const error = new PodwrightError('ServiceUnavailable', 'watch: the store is closing');
+    for (const watcher of this.#watchers) watcher.end(error);
+    await this.#root.close();
+  }
+}
+
+/**
+ * Opens or makes the store in a directory; one process at a time. It opens after any crash: lmdb never overwrites what
+ * the last commit refers to.
+ * @throws StoreCorrupt
+ */
+export async function openStore<T extends object>(options: {
+  readonly path: string;
+  readonly historyRevisions?: number;
+}): Promise<Store<T>> {
+  await mkdir(options.path, { recursive: true, mode: 0o700 });
+  try {
+    // Without overlapping synchronisation a write that has resolved is on disk.
+    const root = open({ path: options.path, overlappingSync: false });
+    return new Store<T>(root, options.historyRevisions ?? BOUNDS.historyRevisions);
+  } catch (cause) {
+    throw new PodwrightError('StoreCorrupt', `open the store at ${options.path}`, { cause });
+  }
+}
+
+const byCodeUnit = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
