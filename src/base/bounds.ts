@@ -27,8 +27,12 @@ export const BOUNDS = {
   nodeHeartbeatMs: 5 * 60_000,
   /** Longest image pull. */
   pullTimeoutMs: 30 * 60_000,
+  /** Pulls side by side; more would only share the same network and disk. kubelet: maxParallelImagePulls. */
+  parallelPulls: 4,
   /** Output kept of a program for its error message. */
   programOutputBytes: 1024 * 1024,
+  /** Wait for the end of a finished program's output, which something it left behind may hold open. */
+  programDrainMs: 1_000,
   /** kubelet's limit for the termination message. */
   terminationMessageBytes: 4096,
   /** Dead instances kept per container for `logs --previous`: kubelet's maxPerPodContainer. */

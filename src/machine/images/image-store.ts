@@ -1,14 +1,166 @@
-// The image store: skopeo and containers/storage.
-
+// The image store: skopeo fetches and unpacks into containers/storage, the store's index tells what is there.
+//
+// Invariant: an image is in the index only when all its layers are unpacked (containers/storage writes the image's
+// entry last), so whatever list() or resolve() gives can be mounted.
+import { BOUNDS } from '../../base/bounds.ts';
 import { PodwrightError } from '../../base/errors.ts';
 import type { Log } from '../../base/log.ts';
-import type { MachineDirs } from '../layout.ts';
-import type { ImageStore } from '../machine.ts';
-import type { RootfsSource } from './rootfs.ts';
+import { type ImageReference, normalImageName, parseImageReference } from '../../kube/image-reference.ts';
+import { type MachineDirs, storageDir } from '../layout.ts';
+import type { Image, ImageStore } from '../machine.ts';
+import { readArchive } from './archive.ts';
+import { pullImage, skopeoWords } from './pull.ts';
+import type { OciImageConfig, RootfsSource } from './rootfs.ts';
+import { createSharedWork } from './shared-work.ts';
+import { createSkopeo, type Skopeo } from './skopeo.ts';
+import { createStoreIndex, type StoredImage, type StoreIndex } from './store-index.ts';
+import { removeName } from './untag.ts';
 
-export function createImageStore(_options: {
-  readonly dirs: MachineDirs;
-  readonly log: Log;
-}): ImageStore & RootfsSource {
-  throw new PodwrightError('Unsupported', 'image store');
+export type ImageStoreOptions = { readonly dirs: MachineDirs; readonly log: Log };
+
+export function createImageStore({ dirs, log }: ImageStoreOptions): ImageStore & RootfsSource {
+  const root = storageDir(dirs);
+  const index = createStoreIndex(root);
+  const skopeo = createSkopeo(dirs);
+  const pulls = createSharedWork<void>(BOUNDS.parallelPulls);
+  const describe = createDescriber(index);
+
+  const resolve = async (reference: string): Promise<Image | undefined> => {
+    const found = findImage(await index.images(), reference);
+    return found === undefined ? undefined : describe(found);
+  };
+  const need = async (reference: string): Promise<StoredImage> => {
+    const found = findImage(await index.images(), reference);
+    if (found !== undefined) return found;
+    throw new PodwrightError('ImageNotFound', `image ${reference} is not in the local store`);
+  };
+  const needDescribed = async (reference: string): Promise<Image> => describe(await need(reference));
+
+  return {
+    resolve,
+    list: async () => Promise.all((await index.images()).map(describe)),
+    pull: async (reference, options) => {
+      const parsed = parseImageReference(reference);
+      const name = normalImageName(parsed);
+      const startedMs = performance.now();
+      // Callers with other credentials do not share: who may not pull must not be told what another one pulled.
+      const key = JSON.stringify([name, options.auths ?? []]);
+      await pulls.run(key, options.signal, (signal) => pullImage(skopeo, parsed, { ...options, signal }));
+      log.info('image pulled', { image: name, ms: Math.round(performance.now() - startedMs) });
+      return needDescribed(name);
+    },
+    load: async (path, options) => {
+      const names = await loadArchive(skopeo, path, options);
+      log.info('images loaded', { path, images: names.join(' ') });
+      const images = await Promise.all(names.map(needDescribed));
+      return [...new Map(images.map((image) => [image.id, image])).values()];
+    },
+    remove: async (reference) => {
+      const image = await need(reference);
+      const name = (image.names ?? []).find((candidate) => sameName(candidate, reference));
+      const others = (image.names ?? []).filter((candidate) => candidate !== name);
+      if (name !== undefined && others.length > 0) await removeName(root, image.id, name);
+      else await skopeo.deleteImage(image.id);
+      log.info('image removed', { image: reference });
+    },
+    config: async (imageId) => (await readConfig(index, await need(imageId))).config ?? {},
+    layers: async (imageId) => (await index.layersOf(await need(imageId))).map(index.layerDir),
+  };
+}
+
+type ImageConfigFile = { readonly created?: string; readonly config?: OciImageConfig };
+
+/** The OCI (or Docker) image config; the image's id is its digest. */
+async function readConfig(index: StoreIndex, image: StoredImage): Promise<ImageConfigFile> {
+  return JSON.parse(await index.bigData(image, `sha256:${image.id}`)) as ImageConfigFile;
+}
+
+/** Sizes and configs never change for an id, so they are read once per id. */
+function createDescriber(index: StoreIndex): (image: StoredImage) => Promise<Image> {
+  const known = new Map<string, Pick<Image, 'sizeBytes' | 'createdAtMs' | 'user'>>();
+  return async (image) => {
+    let fixed = known.get(image.id);
+    if (fixed === undefined) {
+      const { created, config } = await readConfig(index, image);
+      const layers = await index.layersOf(image);
+      fixed = {
+        sizeBytes: layers.reduce((sum, layer) => sum + (layer['diff-size'] ?? 0), 0),
+        ...(created === undefined ? {} : { createdAtMs: Date.parse(created) }),
+        user: config?.User ?? '',
+      };
+      known.set(image.id, fixed);
+    }
+    const names = image.names ?? [];
+    return {
+      id: `sha256:${image.id}`,
+      tags: names.filter((name) => !name.includes('@')),
+      digests: [...new Set(names.flatMap((name) => digestsOf(name, image)))],
+      ...fixed,
+    };
+  };
+}
+
+const repositoryOf = (reference: ImageReference): string => `${reference.registry}/${reference.repository}`;
+
+/** A digest name stands for itself; a tag's repository has the image under the digest it was pulled by. */
+function digestsOf(name: string, image: StoredImage): readonly string[] {
+  if (name.includes('@')) return [name];
+  return image.digest === undefined ? [] : [`${repositoryOf(parseImageReference(name))}@${image.digest}`];
+}
+
+const IMAGE_ID = /^(?:sha256:)?([0-9a-f]{64})$/;
+const SHORT_ID = /^[0-9a-f]{12,63}$/;
+
+/** By id, by name, by digest, or by the beginning of an id. Throws InvalidImageName. */
+function findImage(images: readonly StoredImage[], reference: string): StoredImage | undefined {
+  const id = IMAGE_ID.exec(reference)?.[1];
+  if (id !== undefined) return images.find((image) => image.id === id);
+  const parsed = parseImageReference(reference);
+  const name = normalImageName(parsed);
+  const byName = images.find((image) => image.names?.includes(name));
+  if (byName !== undefined) return byName;
+  if (parsed.digest !== undefined) return images.find((image) => hasDigest(image, parsed));
+  const beginning = SHORT_ID.test(reference) ? images.filter((image) => image.id.startsWith(reference)) : [];
+  return beginning.length === 1 ? beginning[0] : undefined;
+}
+
+/** The same repository's image under that digest, whatever tag it was pulled by; manifest or index. */
+function hasDigest(image: StoredImage, reference: ImageReference): boolean {
+  const known = image['big-data-names']?.includes(`manifest-${reference.digest}`) === true;
+  const repositories = (image.names ?? []).map((name) => repositoryOf(parseImageReference(name)));
+  return known && repositories.includes(repositoryOf(reference));
+}
+
+function sameName(stored: string, reference: string): boolean {
+  return !IMAGE_ID.test(reference) && stored === normalImageName(parseImageReference(reference));
+}
+
+type LoadOptions = { readonly signal: AbortSignal; readonly name?: string | undefined };
+
+/** Copies every image of the archive under every name it has; returns the names. */
+async function loadArchive(skopeo: Skopeo, path: string, { signal, name }: LoadOptions): Promise<string[]> {
+  return skopeo.withScratch(async (scratch) => {
+    const archived = await readArchive(path, scratch, signal);
+    const loaded: string[] = [];
+    for (const image of archived) {
+      const names = name === undefined ? image.names : archived.length === 1 ? [name] : [];
+      if (names.length === 0) {
+        const why =
+          name === undefined
+            ? 'an image without a name; give one'
+            : 'several images, so one name does not do';
+        throw new PodwrightError('InvalidInput', `load images from ${path}: it holds ${why}`);
+      }
+      for (const text of names) {
+        const normal = normalImageName(parseImageReference(text));
+        const result = await skopeo.copy({ source: image.source, name: normal, scratch, signal });
+        if (result.exitCode !== 0) {
+          const words = skopeoWords(result.stderr);
+          throw new PodwrightError('InvalidInput', `load image ${normal} from ${path}: ${words}`);
+        }
+        loaded.push(normal);
+      }
+    }
+    return loaded;
+  });
 }

@@ -1,0 +1,160 @@
+// Packs directories into OCI image archives (https://github.com/opencontainers/image-spec), without a registry and
+// without another image builder: layers and the archive are GNU tar's, the JSON is written here.
+//
+// Invariant: the same directories give the same bytes. Names are sorted, times fixed, owners root, modes as they are.
+import { spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { createWriteStream } from 'node:fs';
+import { mkdir, mkdtemp, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { basename, dirname, join } from 'node:path';
+import type { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { createZstdCompress } from 'node:zlib';
+import { runProgramChecked } from '../src/machine/system/spawn.ts';
+
+export type Architecture = 'amd64' | 'arm64';
+
+/** The image config's "config" object, in OCI's spelling. */
+export type ImageSettings = {
+  readonly User?: string;
+  readonly Env?: readonly string[];
+  readonly Entrypoint?: readonly string[];
+  readonly Cmd?: readonly string[];
+  readonly WorkingDir?: string;
+  readonly Labels?: Readonly<Record<string, string>>;
+};
+
+export type ImageContent = {
+  readonly architecture: Architecture;
+  /** Root directories, lowest first; one layer each. */
+  readonly layers: readonly string[];
+  readonly settings: ImageSettings;
+};
+
+type Descriptor = { readonly mediaType: string; readonly digest: string; readonly size: number };
+
+const TAR_ALWAYS_THE_SAME = ['--sort=name', '--mtime=@0', '--owner=0', '--group=0', '--numeric-owner'];
+
+/** The machine's architecture in OCI's (Go's) words. */
+export function hostArchitecture(): Architecture {
+  return process.arch === 'arm64' ? 'arm64' : 'amd64';
+}
+
+/**
+ * Writes the archive `out` with the image under `name` ("localhost/podwright/busybox:1"): one image, or an image index
+ * when there are several architectures. The file appears whole or not at all.
+ */
+export async function packOciArchive(
+  name: string,
+  images: readonly [ImageContent, ...ImageContent[]],
+  out: string,
+): Promise<void> {
+  const layout = await mkdtemp(join(tmpdir(), 'podwright-oci-'));
+  try {
+    await mkdir(join(layout, 'blobs/sha256'), { recursive: true });
+    const manifests = [];
+    for (const image of images) {
+      const manifest = await writeImage(layout, image);
+      manifests.push({ ...manifest, platform: { architecture: image.architecture, os: 'linux' } });
+    }
+    const [first, ...others] = manifests;
+    const top =
+      others.length === 0
+        ? first
+        : await writeJson(layout, 'application/vnd.oci.image.index.v1+json', { schemaVersion: 2, manifests });
+    const annotations = { 'org.opencontainers.image.ref.name': name };
+    await writeFile(join(layout, 'oci-layout'), '{"imageLayoutVersion":"1.0.0"}');
+    await writeFile(
+      join(layout, 'index.json'),
+      JSON.stringify({ schemaVersion: 2, manifests: [{ ...top, annotations }] }),
+    );
+    await packLayout(layout, out);
+  } finally {
+    await rm(layout, { recursive: true, force: true });
+  }
+}
+
+async function writeImage(layout: string, image: ImageContent): Promise<Descriptor> {
+  const layers = [];
+  const diffIds = [];
+  for (const root of image.layers) {
+    const { diffId, descriptor } = await writeLayer(layout, root);
+    layers.push(descriptor);
+    diffIds.push(diffId);
+  }
+  const config = await writeJson(layout, 'application/vnd.oci.image.config.v1+json', {
+    architecture: image.architecture,
+    os: 'linux',
+    config: image.settings,
+    rootfs: { type: 'layers', diff_ids: diffIds },
+  });
+  const mediaType = 'application/vnd.oci.image.manifest.v1+json';
+  return writeJson(layout, mediaType, { schemaVersion: 2, mediaType, config, layers });
+}
+
+/** zstd: a big layer is packed and unpacked several times faster than with gzip, and no larger. */
+async function writeLayer(
+  layout: string,
+  root: string,
+): Promise<{ readonly diffId: string; readonly descriptor: Descriptor }> {
+  const plain = createHash('sha256');
+  const packed = createHash('sha256');
+  const partial = join(layout, 'layer.partial');
+  const tar = spawn('tar', ['-C', root, ...TAR_ALWAYS_THE_SAME, '--format=gnu', '-b1', '-cf', '-', '.'], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const ended = new Promise<number | null>((resolve, reject) => tar.on('error', reject).on('close', resolve));
+  await pipeline(tar.stdout, tee(plain), createZstdCompress(), tee(packed), createWriteStream(partial));
+  const exitCode = await ended;
+  if (exitCode !== 0) throw new Error(`pack layer ${root}: tar ended with exit code ${exitCode}`);
+  const hex = packed.digest('hex');
+  await rename(partial, join(layout, 'blobs/sha256', hex));
+  const { size } = await stat(join(layout, 'blobs/sha256', hex));
+  return {
+    diffId: `sha256:${plain.digest('hex')}`,
+    descriptor: { mediaType: 'application/vnd.oci.image.layer.v1.tar+zstd', digest: `sha256:${hex}`, size },
+  };
+}
+
+/** Passes a stream on and feeds the hash with it. */
+function tee(hash: ReturnType<typeof createHash>) {
+  return async function* (source: Readable): AsyncGenerator<Buffer> {
+    for await (const chunk of source) {
+      hash.update(chunk);
+      yield chunk;
+    }
+  };
+}
+
+async function writeJson(layout: string, mediaType: string, value: unknown): Promise<Descriptor> {
+  const text = JSON.stringify(value);
+  const hex = createHash('sha256').update(text).digest('hex');
+  await writeFile(join(layout, 'blobs/sha256', hex), text);
+  return { mediaType, digest: `sha256:${hex}`, size: Buffer.byteLength(text) };
+}
+
+/** `-b1`: no padding beyond tar's two closing blocks. Directories are left out: readers make them. */
+async function packLayout(layout: string, out: string): Promise<void> {
+  await mkdir(dirname(out), { recursive: true });
+  const partial = join(dirname(out), `.${basename(out)}.${process.pid}.partial`);
+  const members = ['oci-layout', 'index.json'];
+  const { stdout } = await runProgramChecked('find', ['blobs', '-type', 'f'], { cwd: layout });
+  members.push(...stdout.trim().split('\n').sort());
+  try {
+    await runProgramChecked('tar', [
+      '-C',
+      layout,
+      ...TAR_ALWAYS_THE_SAME,
+      '--mode=0644',
+      '--format=ustar',
+      '-b1',
+      '-cf',
+      partial,
+      ...members,
+    ]);
+    await rename(partial, out);
+  } finally {
+    await rm(partial, { force: true });
+  }
+}
