@@ -1,0 +1,115 @@
+// What planPod may ask for: one discriminated union, and for each action its key (what exactly), its subject (what
+// else must not happen meanwhile) and how fast it may be repeated.
+import { BOUNDS } from '../base/bounds.ts';
+import type { ContainerId } from '../base/brand.ts';
+import { doublingBackoffMs } from './backoff.ts';
+
+export type Action =
+  /** Reads the ConfigMaps and Secrets the pod refers to, and follows them from then on. */
+  | { readonly kind: 'loadSources' }
+  | { readonly kind: 'setUpVolumes'; readonly version: string }
+  | { readonly kind: 'pullImage'; readonly container: string; readonly attempt: number; readonly image: string }
+  /** Stops the dead sandboxes it replaces first: they may still hold host ports. */
+  | { readonly kind: 'createSandbox'; readonly attempt: number; readonly replaces: readonly number[] }
+  | { readonly kind: 'stopSandbox'; readonly attempt: number; readonly kills: readonly string[] }
+  | { readonly kind: 'removeSandbox'; readonly attempt: number }
+  | {
+      readonly kind: 'createContainer';
+      readonly container: string;
+      readonly attempt: number;
+      readonly sandboxAttempt: number;
+      readonly imageId: string;
+      readonly annotations: Readonly<Record<string, string>>;
+      readonly version: string;
+    }
+  | { readonly kind: 'startContainer'; readonly container: string; readonly id: ContainerId }
+  | {
+      readonly kind: 'signalContainer';
+      readonly container: string;
+      readonly id: ContainerId;
+      readonly signal: 'SIGTERM' | 'SIGKILL';
+      readonly why: string;
+    }
+  | {
+      readonly kind: 'removeContainer';
+      readonly container: string;
+      readonly id: ContainerId;
+    }
+  /** A merge patch of the status subresource. */
+  | { readonly kind: 'patchStatus'; readonly patch: unknown }
+  | { readonly kind: 'removePod' }
+  /** The API object, once nothing of the pod is left on the machine. */
+  | { readonly kind: 'deletePod' };
+
+export type Plan = {
+  /** Independent of one another: they may run side by side, in any order. */
+  readonly actions: readonly Action[];
+  /** When to plan again even if nothing happens. */
+  readonly wakeAtMs?: number | undefined;
+};
+
+/** Names exactly what is to be done: the same key again means the same thing again. */
+export function actionKey(action: Action): string {
+  switch (action.kind) {
+    case 'setUpVolumes':
+      return `setUpVolumes ${action.version}`;
+    case 'pullImage':
+      return pullKey(action.container, action.attempt, action.image);
+    case 'createSandbox':
+    case 'stopSandbox':
+    case 'removeSandbox':
+      return `${action.kind} ${action.attempt}`;
+    case 'createContainer':
+      return createKey(action.container, action.attempt, action.version);
+    case 'startContainer':
+    case 'removeContainer':
+      return `${action.kind} ${action.id}`;
+    case 'signalContainer':
+      return `${action.kind} ${action.id} ${action.signal}`;
+    case 'patchStatus':
+      return `patchStatus ${JSON.stringify(action.patch)}`;
+    case 'loadSources':
+    case 'removePod':
+    case 'deletePod':
+      return action.kind;
+  }
+}
+
+export const pullKey = (container: string, attempt: number, image: string): string =>
+  `pullImage ${container} ${attempt} ${image}`;
+
+/** With the sources' version: a ConfigMap that appears lets a failed creation be tried at once. */
+export const createKey = (container: string, attempt: number, version: string): string =>
+  `createContainer ${container} ${attempt} ${version}`;
+
+/** Two actions on one subject never run at the same time; 'pod' excludes every other subject. */
+export function actionSubject(action: Action): string {
+  switch (action.kind) {
+    case 'loadSources':
+    case 'setUpVolumes':
+      return 'volumes';
+    case 'pullImage':
+      return `image ${action.container}`;
+    case 'createSandbox':
+      return 'sandbox';
+    case 'patchStatus':
+      return 'status';
+    case 'stopSandbox':
+    case 'removeSandbox':
+    case 'removePod':
+    case 'deletePod':
+      return 'pod';
+    case 'createContainer':
+    case 'startContainer':
+    case 'signalContainer':
+    case 'removeContainer':
+      return `container ${action.container}`;
+  }
+}
+
+/** Wait before the same action may run again after it ended `times` times in a row. */
+export function repeatDelayMs(action: Action, times: number): number {
+  return action.kind === 'pullImage'
+    ? doublingBackoffMs(times, BOUNDS.pullBackoffMsMin, BOUNDS.pullBackoffMsMax)
+    : doublingBackoffMs(times, BOUNDS.stepRetryMsMin, BOUNDS.stepRetryMsMax);
+}

@@ -1,0 +1,137 @@
+// Small questions about the instances of a pod's containers. An instance "has run" once it was started, or failed to
+// start; what was only created does not count: it may be thrown away and made again under the same attempt.
+import { createHash } from 'node:crypto';
+import { containerId } from '../base/brand.ts';
+import type { Container, ContainerStatus, Pod } from '../kube/api-types.ts';
+import { isSidecar } from '../kube/pod.ts';
+import type { ContainerState, ObservedContainer, ObservedSandbox } from '../machine/machine.ts';
+import type { ExitedState } from './backoff.ts';
+import type { Observed } from './observed.ts';
+
+export type Instance = ObservedContainer;
+type In<Kind extends ContainerState['kind']> = Instance & { readonly state: Extract<ContainerState, { kind: Kind }> };
+export type Running = In<'running'>;
+export type Exited = In<'exited'>;
+
+/** The agent's notes on an instance. */
+export const HASH_ANNOTATION = 'podwright.dev/container-hash';
+export const STREAK_ANNOTATION = 'podwright.dev/restart-streak';
+
+/** What, changed, restarts a container. Like the kubelet's: everything else in the spec is immutable or resized. */
+export function definitionHash(container: Container): string {
+  return createHash('sha256').update(JSON.stringify([container.name, container.image])).digest('hex').slice(0, 16);
+}
+
+export const initContainers = (pod: Pod): readonly Container[] => pod.spec?.initContainers ?? [];
+export const appContainers = (pod: Pod): readonly Container[] => pod.spec?.containers ?? [];
+export const allContainers = (pod: Pod): readonly Container[] => [...initContainers(pod), ...appContainers(pod)];
+
+export const isRunning = (instance: Instance): instance is Running => instance.state.kind === 'running';
+export const isExited = (instance: Instance): instance is Exited => instance.state.kind === 'exited';
+export const hasRun = (instance: Instance): instance is Running | Exited => isRunning(instance) || isExited(instance);
+
+/** Instances that have run, oldest first. */
+export function runsOf(observed: Observed, name: string): readonly (Running | Exited)[] {
+  return observed.containers.filter((one) => one.name === name).filter(hasRun);
+}
+
+export function lastRunOf(observed: Observed, name: string): Running | Exited | undefined {
+  return runsOf(observed, name).at(-1);
+}
+
+/** The seam for probes: without a startup probe a running container has started; without readiness, it is ready. */
+export function isStarted(instance: Instance | undefined): boolean {
+  return instance !== undefined && isRunning(instance);
+}
+export const isReady = isStarted;
+
+export function newestSandbox(observed: Observed): ObservedSandbox | undefined {
+  return observed.sandboxes.at(-1);
+}
+
+/** The attempt number of the sandbox containers are started in now, or will be: a dead one is never used again. */
+export function wantedSandboxAttempt(observed: Observed): number {
+  const newest = newestSandbox(observed);
+  if (newest === undefined) return 0;
+  return newest.state.kind === 'notReady' ? newest.attempt + 1 : newest.attempt;
+}
+
+export function isDefinitionChanged(container: Container, instance: Instance): boolean {
+  const noted = instance.annotations[HASH_ANNOTATION];
+  return noted !== undefined && noted !== definitionHash(container);
+}
+
+/** KEP-753: sidecars always; init containers never after success. A container's own policy wins (KEP-5307). */
+export function shouldRestart(pod: Pod, container: Container, instance: Exited): boolean {
+  // The agent stopped it to put the changed definition in its place: no policy is asked.
+  if (instance.stopSignalledAtMs !== undefined && isDefinitionChanged(container, instance)) return true;
+  const isInit = initContainers(pod).includes(container);
+  const policy = container.restartPolicy ?? pod.spec?.restartPolicy ?? 'Always';
+  if (policy === 'Never') return false;
+  if (policy === 'Always' && (!isInit || isSidecar(container))) return true;
+  return instance.state.exitCode !== 0;
+}
+
+/** 0 for an instance nobody noted a streak on, and for a definition that is new. */
+export function streakOf(container: Container, instance: Instance): number {
+  return isDefinitionChanged(container, instance) ? 0 : Number(instance.annotations[STREAK_ANNOTATION] ?? 0);
+}
+
+/**
+ * Adds the instances only the API remembers: after a reboot the machine has forgotten them, and what ran once under
+ * restartPolicy Never must not run again. One that was running then is an exit nobody saw.
+ */
+export function recollect(pod: Pod, observed: Observed): Observed {
+  const statuses = [...(pod.status?.initContainerStatuses ?? []), ...(pod.status?.containerStatuses ?? [])];
+  const lost = statuses.filter(
+    (status) =>
+      status.containerID !== undefined &&
+      !observed.containers.some((one) => one.name === status.name && hasRun(one) && one.attempt >= status.restartCount),
+  );
+  if (lost.length === 0) return observed;
+  const containers = [...observed.containers, ...lost.map(lostInstance)].sort(
+    (a, b) => a.name.localeCompare(b.name) || a.attempt - b.attempt,
+  );
+  return { ...observed, containers };
+}
+
+/** In no sandbox the machine knows. */
+export const LOST_SANDBOX = -1;
+
+function lostInstance(status: ContainerStatus): Instance {
+  const startedAtMs = msOf(status.state?.running?.startedAt) ?? 0;
+  const terminated = status.state?.terminated ?? status.lastState?.terminated;
+  const state: ExitedState =
+    terminated === undefined || status.state?.running !== undefined
+      ? {
+          kind: 'exited',
+          startedAtMs,
+          finishedAtMs: startedAtMs,
+          exitCode: 137,
+          reason: 'ContainerStatusUnknown',
+          message: 'The container could not be located when the pod was checked',
+        }
+      : {
+          kind: 'exited',
+          startedAtMs: msOf(terminated.startedAt),
+          finishedAtMs: msOf(terminated.finishedAt) ?? 0,
+          exitCode: terminated.exitCode,
+          reason: (terminated.reason as ExitedState['reason'] | undefined) ?? 'ContainerStatusUnknown',
+          message: terminated.message ?? '',
+        };
+  return {
+    id: containerId((status.containerID ?? '').replace(/^.*:\/\//, '')),
+    name: status.name,
+    attempt: status.restartCount,
+    sandboxAttempt: LOST_SANDBOX,
+    image: status.image,
+    imageId: status.imageID,
+    createdAtMs: startedAtMs,
+    state,
+    annotations: {},
+  };
+}
+
+export function msOf(time: string | undefined): number | undefined {
+  return time === undefined ? undefined : Date.parse(time);
+}

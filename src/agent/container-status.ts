@@ -1,0 +1,129 @@
+// The status of one container as the kubelet reports it, from its instances and the problems of its next one. Pure.
+import type { Container, ContainerState, ContainerStatus, Pod } from '../kube/api-types.ts';
+import { timeText } from '../base/clock.ts';
+import { isSidecar } from '../kube/pod.ts';
+import { createKey, pullKey } from './action.ts';
+import { goDuration, restartDelayMs } from './backoff.ts';
+import {
+  type Exited,
+  initContainers,
+  isExited,
+  isReady,
+  isRunning,
+  isStarted,
+  type Running,
+  runsOf,
+  streakOf,
+} from './container-instances.ts';
+import type { Observed, Step } from './observed.ts';
+import { nextInstance } from './plan-start.ts';
+
+export type StatusContext = {
+  readonly pod: Pod;
+  /** As recollect() completed it. */
+  readonly observed: Observed;
+  readonly nowMs: number;
+  /** ending: nothing is started any more; ended: and nothing runs any more. */
+  readonly life: 'kept' | 'ending' | 'ended';
+};
+
+/** @param isInTurn whether everything that must come before it is done. */
+export function containerStatus(
+  container: Container,
+  context: StatusContext,
+  { isInTurn }: { readonly isInTurn: boolean },
+): ContainerStatus {
+  const { pod, observed } = context;
+  const runs = runsOf(observed, container.name);
+  const last = runs.at(-1);
+  const isOneShot = initContainers(pod).includes(container) && !isSidecar(container);
+  const state = last === undefined ? neverRanState(container, context, isInTurn) : stateOf(container, last, context);
+  // lastState is the last end before what `state` shows.
+  const before = state.waiting !== undefined ? last : runs.at(-2);
+  const isDone = isOneShot && last !== undefined && isExited(last) && last.state.exitCode === 0;
+  return {
+    name: container.name,
+    image: last?.image ?? container.image ?? '',
+    imageID: last?.imageId ?? '',
+    ...(last === undefined ? {} : { containerID: containerIdText(observed, last) }),
+    state,
+    lastState: before !== undefined && isExited(before) ? { terminated: terminatedOf(observed, before) } : {},
+    restartCount: last?.attempt ?? 0,
+    ready: isOneShot ? isDone : isReady(last),
+    started: isOneShot ? false : isStarted(last),
+    ...(container.resources === undefined ? {} : { resources: container.resources }),
+  };
+}
+
+const containerIdText = (observed: Observed, instance: Running | Exited): string =>
+  `${observed.notes.node.runtime}://${instance.id}`;
+
+function stateOf(container: Container, last: Running | Exited, context: StatusContext): ContainerState {
+  const { observed, pod } = context;
+  if (isRunning(last)) return { running: { startedAt: timeText(last.state.startedAtMs) } };
+  const next = context.life === 'kept' ? nextInstance(pod, container, observed) : undefined;
+  if (next === undefined) return { terminated: terminatedOf(observed, last) };
+  const problem = problemOf(container, context, next.attempt);
+  if (problem !== undefined) return { waiting: problem };
+  if (next.atMs <= context.nowMs) return { terminated: terminatedOf(observed, last) };
+  return { waiting: backOffOf(container, last, context.pod) };
+}
+
+/** The first failures to start tell why; a container that keeps failing is in CrashLoopBackOff like any other. */
+function backOffOf(container: Container, last: Exited, pod: Pod): { reason: string; message: string } {
+  const streak = streakOf(container, last);
+  if (last.state.reason === 'StartError' && streak <= 1) {
+    return { reason: 'RunContainerError', message: last.state.message };
+  }
+  const { name, namespace, uid } = pod.metadata ?? {};
+  const wait = goDuration(restartDelayMs(streak));
+  const message = `back-off ${wait} restarting failed container=${container.name} pod=${name}_${namespace}(${uid})`;
+  return { reason: 'CrashLoopBackOff', message };
+}
+
+function neverRanState(container: Container, context: StatusContext, isInTurn: boolean): ContainerState {
+  if (context.life === 'ended') {
+    return {
+      terminated: {
+        exitCode: 137,
+        reason: 'ContainerStatusUnknown',
+        message: 'The container could not be located when the pod was terminated',
+      },
+    };
+  }
+  const problem = isInTurn ? problemOf(container, context, 0) : undefined;
+  if (problem !== undefined) return { waiting: problem };
+  const hasInit = initContainers(context.pod).length > 0;
+  return { waiting: { reason: hasInit ? 'PodInitializing' : 'ContainerCreating' } };
+}
+
+/** What keeps the next instance from being made: its image or its creation. */
+function problemOf(
+  container: Container,
+  { observed }: StatusContext,
+  attempt: number,
+): { reason: string; message: string } | undefined {
+  const { steps, sourcesVersion = '' } = observed.notes;
+  const image = container.image ?? '';
+  const pull = steps.get(pullKey(container.name, attempt, image));
+  if (pull?.problem !== undefined) return pullProblem(pull, image);
+  return steps.get(createKey(container.name, attempt, sourcesVersion))?.problem;
+}
+
+/** The first failure shows as itself; from the second on the wait is the news. */
+function pullProblem({ problem, times }: Step, image: string): { reason: string; message: string } | undefined {
+  if (problem === undefined || problem.reason !== 'ErrImagePull' || times < 2) return problem;
+  return { reason: 'ImagePullBackOff', message: `Back-off pulling image "${image}": ErrImagePull: ${problem.message}` };
+}
+
+function terminatedOf(observed: Observed, instance: Exited): NonNullable<ContainerState['terminated']> {
+  const { exitCode, reason, message, startedAtMs, finishedAtMs } = instance.state;
+  return {
+    exitCode,
+    reason,
+    ...(message === '' ? {} : { message }),
+    startedAt: timeText(startedAtMs ?? 0),
+    finishedAt: timeText(finishedAtMs),
+    containerID: containerIdText(observed, instance),
+  };
+}

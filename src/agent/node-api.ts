@@ -1,0 +1,86 @@
+// Logs and exec of the containers here, for the API server: the part of the kubelet's HTTP API that kubectl needs.
+// Errors are worded as the kubelet words them.
+import { PodwrightError } from '../base/errors.ts';
+import type { ContainerTarget, NodeApi } from '../client/node-api.ts';
+import type { Container, ContainerStatus, Pod } from '../kube/api-types.ts';
+import type { Machine, ObservedPod } from '../machine/machine.ts';
+import { podIdentity } from './container-config.ts';
+import { allContainers, hasRun, isRunning } from './container-instances.ts';
+
+export type NodeApiOptions = {
+  readonly machine: Machine;
+  /** The pod as the agent knows it. */
+  readonly findPod: (namespace: string, name: string) => Pod | undefined;
+};
+
+const DEFAULT_CONTAINER = 'kubectl.kubernetes.io/default-container';
+
+export function createNodeApi({ machine, findPod }: NodeApiOptions): NodeApi {
+  const locate = ({ namespace, pod: name, container }: ContainerTarget): Located => {
+    const pod = findPod(namespace, name);
+    if (pod === undefined) throw new PodwrightError('NotFound', `pods "${name}" not found`);
+    const chosen = chooseContainer(pod, container);
+    return { pod, container: chosen, observed: machine.observe(podIdentity(pod).uid) };
+  };
+  return {
+    async logs(target, { previous, ...options }, signal) {
+      const located = locate(target);
+      const runs = located.observed.containers.filter((one) => one.name === located.container.name).filter(hasRun);
+      const instance = previous ? runs.at(-2) : runs.at(-1);
+      if (instance === undefined) throw previous ? noPrevious(located) : notStarted(located);
+      return machine.readLog(instance.id, options, signal);
+    },
+    async exec({ command, tty, stdin, stdout, stderr, signal, ...target }) {
+      const { observed, container } = locate(target);
+      const instance = observed.containers.find((one) => one.name === container.name && isRunning(one));
+      if (instance === undefined) throw new PodwrightError('BadRequest', `container not found ("${container.name}")`);
+      return machine.exec(instance.id, { command, tty, stdin, stdout, stderr, signal });
+    },
+  };
+}
+
+type Located = { readonly pod: Pod; readonly container: Container; readonly observed: ObservedPod };
+
+function chooseContainer(pod: Pod, wanted: string | undefined): Container {
+  const { name, annotations } = pod.metadata ?? {};
+  const containers = allContainers(pod);
+  const chosen = wanted ?? annotations?.[DEFAULT_CONTAINER] ?? onlyContainer(pod);
+  const found = containers.find((container) => container.name === chosen);
+  if (found !== undefined) return found;
+  if (chosen === undefined) throw new PodwrightError('BadRequest', ambiguous(pod));
+  throw new PodwrightError('BadRequest', `container ${chosen} is not valid for pod ${name}`);
+}
+
+function onlyContainer(pod: Pod): string | undefined {
+  const containers = pod.spec?.containers ?? [];
+  const isOnly = containers.length === 1 && (pod.spec?.initContainers ?? []).length === 0;
+  return isOnly ? containers[0]?.name : undefined;
+}
+
+function ambiguous(pod: Pod): string {
+  const names = (containers: readonly Container[] | undefined): string => (containers ?? []).map((one) => one.name).join(' ');
+  const inits = names(pod.spec?.initContainers);
+  const text = `a container name must be specified for pod ${pod.metadata?.name}, choose one of: [${names(pod.spec?.containers)}]`;
+  return inits === '' ? text : `${text} or one of the init containers: [${inits}]`;
+}
+
+function statusOf({ pod, container }: Located): ContainerStatus | undefined {
+  const { initContainerStatuses = [], containerStatuses = [] } = pod.status ?? {};
+  return [...initContainerStatuses, ...containerStatuses].find((status) => status.name === container.name);
+}
+
+function notStarted(located: Located): PodwrightError {
+  const { pod, container } = located;
+  const reason = statusOf(located)?.state?.waiting?.reason ?? 'ContainerCreating';
+  const where = `container "${container.name}" in pod "${pod.metadata?.name}"`;
+  const isImage = ['ErrImagePull', 'ImagePullBackOff', 'InvalidImageName', 'ErrImageNeverPull'].includes(reason);
+  const what = isImage ? 'trying and failing to pull image' : `waiting to start: ${reason}`;
+  return new PodwrightError('BadRequest', `${where} is ${what}`);
+}
+
+function noPrevious({ pod, container }: Located): PodwrightError {
+  return new PodwrightError(
+    'BadRequest',
+    `previous terminated container "${container.name}" in pod "${pod.metadata?.name}" not found`,
+  );
+}

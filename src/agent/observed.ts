@@ -1,0 +1,37 @@
+// Everything planPod and podStatus look at beside the pod object: what the machine tells, and what this engine has
+// noted since it started. The machine's part survives the engine; the notes do not, and need not: losing them costs a
+// repeated step, never a wrong one.
+import type { ObservedPod } from '../machine/machine.ts';
+
+/** How one action went the last times it ended, by its key (action.ts). */
+export type Step = {
+  /** Ends in a row with the same result kind, counted from 1. */
+  readonly times: number;
+  readonly atMs: number;
+  /** Absent: it succeeded. Reason and message are the kubelet's. */
+  readonly problem?: { readonly reason: string; readonly message: string } | undefined;
+};
+
+/** An image that is in the local store for one instance of one container. */
+export type ReadyImage = {
+  readonly reference: string;
+  readonly attempt: number;
+  readonly imageId: string;
+  /** The image config's User, for runAsNonRoot. */
+  readonly user: string;
+};
+
+export type Notes = {
+  /** By container name. */
+  readonly images: ReadonlyMap<string, ReadyImage>;
+  readonly steps: ReadonlyMap<string, Step>;
+  /** Version of all ConfigMaps and Secrets the pod refers to: any change changes it. Absent: not all read yet. */
+  readonly sourcesVersion?: string | undefined;
+  /** The sources version the volumes were last set up from by this engine. */
+  readonly volumesVersion?: string | undefined;
+  /** Whether the machine lists the pod at all: it may hold a directory and nothing observe() tells. */
+  readonly onMachine: boolean;
+  readonly node: { readonly ips: readonly string[]; /** "crun": scheme of containerID. */ readonly runtime: string };
+};
+
+export type Observed = ObservedPod & { readonly notes: Notes };

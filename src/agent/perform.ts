@@ -1,0 +1,222 @@
+// Carries out one action of a plan on the machine or the API, and tells its story as Events in the kubelet's words.
+// Errors are not handled here but by the pod's worker; problemOf() says how the kubelet would call them.
+import type { Clock } from '../base/clock.ts';
+import { errorText, isPodwrightError } from '../base/errors.ts';
+import type { ResourceApi } from '../client/resource-api.ts';
+import { PODS } from '../client/resources.ts';
+import type { Container, Pod } from '../kube/api-types.ts';
+import type { DnsConfig, Machine, PodIdentity } from '../machine/machine.ts';
+import type { Action } from './action.ts';
+import { containerConfig } from './container-config.ts';
+import { allContainers, newestSandbox } from './container-instances.ts';
+import type { NodeFacts } from './downward.ts';
+import { goDuration } from './backoff.ts';
+import { type ImagePuller, pullPolicyOf, registryAuths } from './image-puller.ts';
+import type { PodEvents } from './pod-events.ts';
+import type { Observed, ReadyImage, Step } from './observed.ts';
+import { sandboxConfig } from './sandbox-config.ts';
+import type { SourceCache } from './source-cache.ts';
+import { volumeSetup } from './volume-config.ts';
+
+export type NodeInfo = {
+  readonly name: string;
+  readonly ips: readonly string[];
+  readonly allocatable: NodeFacts['allocatable'];
+  /** "crun": scheme of containerID. */
+  readonly runtime: string;
+  readonly dns?: DnsConfig | undefined;
+};
+
+/** What every worker shares. */
+export type AgentParts = {
+  readonly api: ResourceApi;
+  readonly machine: Machine;
+  readonly clock: Clock;
+  readonly puller: ImagePuller;
+  readonly sources: SourceCache;
+  readonly node: NodeInfo;
+};
+
+export type Performance = {
+  readonly parts: AgentParts;
+  readonly identity: PodIdentity;
+  /** Absent when the API no longer has the pod: only removals are planned then. */
+  readonly pod: Pod | undefined;
+  readonly observed: Observed;
+  readonly events: PodEvents;
+  readonly signal: AbortSignal;
+};
+
+/** What an action has found out, for the worker's notes. */
+export type Learned =
+  | { readonly kind: 'image'; readonly container: string; readonly image: ReadyImage }
+  | { readonly kind: 'volumes'; readonly version: string }
+  | { readonly kind: 'pod'; readonly pod: Pod };
+
+type ActionOf<Kind extends Action['kind']> = Extract<Action, { kind: Kind }>;
+
+export async function perform(action: Action, performance: Performance): Promise<Learned | undefined> {
+  const { parts, identity, events, signal } = performance;
+  const { machine } = parts;
+  const { uid } = identity;
+  switch (action.kind) {
+    case 'loadSources':
+      await parts.sources.load(uid, podOf(performance), signal);
+      return undefined;
+    case 'setUpVolumes':
+      await machine.setUpVolumes(volumeSetup({ pod: podOf(performance), ...resolved(performance) }), signal);
+      return { kind: 'volumes', version: action.version };
+    case 'pullImage':
+      return pullImage(action, performance);
+    case 'createSandbox':
+      await createSandbox(action, performance);
+      return undefined;
+    case 'stopSandbox':
+      for (const name of action.kills) events.tell('Normal', 'Killing', `Stopping container ${name}`, name);
+      await machine.stopSandbox(uid, action.attempt);
+      return undefined;
+    case 'removeSandbox':
+      await machine.removeSandbox(uid, action.attempt);
+      return undefined;
+    case 'createContainer':
+      await createContainer(action, performance);
+      return undefined;
+    case 'startContainer':
+      await machine.startContainer(action.id);
+      events.tell('Normal', 'Started', `Started container ${action.container}`, action.container);
+      return undefined;
+    case 'signalContainer':
+      if (action.signal === 'SIGTERM') events.tell('Normal', 'Killing', action.why, action.container);
+      await machine.signalContainer(action.id, action.signal);
+      return undefined;
+    case 'removeContainer':
+      await machine.removeContainer(action.id, { log: 'remove' });
+      return undefined;
+    case 'patchStatus':
+      return patchStatus(action.patch, performance);
+    case 'removePod':
+      await machine.removePod(uid);
+      return undefined;
+    case 'deletePod':
+      await deletePod(performance);
+      return undefined;
+  }
+}
+
+function podOf({ pod, identity }: Performance): Pod {
+  if (pod === undefined) throw new Error(`an action for a pod the API does not have: ${identity.namespace}/${identity.name}`);
+  return pod;
+}
+
+function containerOf(performance: Performance, name: string): Container {
+  const container = allContainers(podOf(performance)).find((one) => one.name === name);
+  if (container === undefined) throw new Error(`an action for a container the pod does not have: ${name}`);
+  return container;
+}
+
+function resolved({ parts, identity, observed }: Performance): { sources: ReturnType<SourceCache['sources']>; facts: NodeFacts } {
+  const sandbox = newestSandbox(observed)?.state;
+  const ofSandbox = sandbox?.kind === 'ready' ? sandbox.ips : [];
+  const { ips, allocatable } = parts.node;
+  return {
+    sources: parts.sources.sources(identity.namespace),
+    // On the node's network the pod's address is the node's.
+    facts: { hostIps: ips, podIps: ofSandbox.length > 0 ? ofSandbox : ips, allocatable },
+  };
+}
+
+async function pullImage(action: ActionOf<'pullImage'>, performance: Performance): Promise<Learned> {
+  const { parts, events, signal, identity } = performance;
+  const { container: name, image: reference, attempt } = action;
+  const container = containerOf(performance, name);
+  const sources = parts.sources.sources(identity.namespace);
+  const secrets = (podOf(performance).spec?.imagePullSecrets ?? []).flatMap((ref) => sources.secret(ref.name ?? '') ?? []);
+  const startMs = parts.clock.nowMs();
+  const { image, wasPresent } = await parts.puller.ensure({
+    reference,
+    policy: pullPolicyOf(container),
+    auths: registryAuths(secrets, reference),
+    signal,
+    onPulling: () => events.tell('Normal', 'Pulling', `Pulling image "${reference}"`, name),
+  });
+  const tookText = goDuration(parts.clock.nowMs() - startMs);
+  events.tell(
+    'Normal',
+    'Pulled',
+    wasPresent
+      ? `Container image "${reference}" already present on machine`
+      : `Successfully pulled image "${reference}" in ${tookText}. Image size: ${image.sizeBytes} bytes.`,
+    name,
+  );
+  return { kind: 'image', container: name, image: { reference, attempt, imageId: image.id, user: image.user } };
+}
+
+async function createSandbox({ attempt, replaces }: ActionOf<'createSandbox'>, performance: Performance): Promise<void> {
+  const { parts, identity, events, signal } = performance;
+  if (replaces.length > 0) {
+    events.tell('Normal', 'SandboxChanged', 'Pod sandbox changed, it will be killed and re-created.');
+  }
+  for (const old of replaces) await parts.machine.stopSandbox(identity.uid, old);
+  await parts.machine.createSandbox(sandboxConfig(podOf(performance), attempt, parts.node), signal);
+}
+
+async function createContainer(action: ActionOf<'createContainer'>, performance: Performance): Promise<void> {
+  const { parts, events, observed, signal } = performance;
+  const { container: name, attempt, sandboxAttempt, imageId, annotations } = action;
+  const imageUser = observed.notes.images.get(name)?.user ?? '';
+  const config = containerConfig(containerOf(performance, name), {
+    pod: podOf(performance),
+    ...resolved(performance),
+    instance: { attempt, sandboxAttempt, imageId, imageUser, annotations },
+  });
+  await parts.machine.createContainer(config, signal);
+  events.tell('Normal', 'Created', `Created container: ${name}`, name);
+}
+
+async function patchStatus(patch: unknown, { parts, identity }: Performance): Promise<Learned | undefined> {
+  const { uid, namespace, name } = identity;
+  try {
+    const pod = await parts.api.patch(
+      PODS,
+      { namespace, name },
+      // The uid makes it fail on a successor of the same name.
+      { type: 'application/merge-patch+json', body: { metadata: { uid }, status: patch } },
+      { subresource: 'status' },
+    );
+    return { kind: 'pod', pod };
+  } catch (error) {
+    // Gone: the watch tells, and then nothing is left to report.
+    if (isPodwrightError(error, 'NotFound')) return undefined;
+    throw error;
+  }
+}
+
+async function deletePod({ parts, identity }: Performance): Promise<void> {
+  const { uid, namespace, name } = identity;
+  try {
+    await parts.api.delete(PODS, { namespace, name }, { gracePeriodSeconds: 0, preconditions: { uid } });
+  } catch (error) {
+    if (!isPodwrightError(error, 'NotFound', 'Conflict')) throw error;
+  }
+}
+
+/** The kubelet's reason and message for an action that failed. */
+export function problemOf(action: Action, error: unknown): NonNullable<Step['problem']> {
+  const message = errorText(error);
+  switch (action.kind) {
+    case 'pullImage':
+      if (isPodwrightError(error, 'InvalidImageName')) return { reason: 'InvalidImageName', message };
+      return { reason: isPodwrightError(error, 'ImageNeverPull') ? 'ErrImageNeverPull' : 'ErrImagePull', message };
+    case 'createContainer':
+      return { reason: isPodwrightError(error, 'ConfigFailed') ? 'CreateContainerConfigError' : 'CreateContainerError', message };
+    case 'startContainer':
+      return { reason: 'RunContainerError', message };
+    case 'createSandbox':
+      return { reason: 'FailedCreatePodSandBox', message: `Failed to create pod sandbox: ${message}` };
+    case 'setUpVolumes':
+    case 'loadSources':
+      return { reason: 'FailedMount', message };
+    default:
+      return { reason: 'FailedKillPod', message: `error killing pod: ${message}` };
+  }
+}

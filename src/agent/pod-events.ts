@@ -1,0 +1,81 @@
+// The Events of one pod: the recorder with the pod's reference and, for a container, its field path. Also the events
+// that tell of a state rather than of a deed: back-offs, read off a change of the status.
+import type { EventRecorder } from '../client/event-recorder.ts';
+import type { ContainerStatus, Pod, PodStatus } from '../kube/api-types.ts';
+import type { PodIdentity } from '../machine/machine.ts';
+import type { Action } from './action.ts';
+import { initContainers } from './container-instances.ts';
+import type { Step } from './observed.ts';
+
+export type PodEvents = {
+  tell(type: 'Normal' | 'Warning', reason: string, message: string, container?: string): void;
+};
+
+export function podEvents(recorder: EventRecorder, identity: PodIdentity, pod: () => Pod | undefined): PodEvents {
+  const fieldPath = (name: string): string => {
+    const current = pod();
+    const isInit = current !== undefined && initContainers(current).some((container) => container.name === name);
+    return `spec.${isInit ? 'initContainers' : 'containers'}{${name}}`;
+  };
+  return {
+    tell(type, reason, message, container) {
+      const { uid, namespace, name } = identity;
+      const regarding = { apiVersion: 'v1', kind: 'Pod', uid, namespace, name };
+      recorder.record({
+        regarding: container === undefined ? regarding : { ...regarding, fieldPath: fieldPath(container) },
+        type,
+        reason,
+        message,
+      });
+    },
+  };
+}
+
+/** One failed action, as the kubelet words it. */
+export function tellProblem(events: PodEvents, action: Action, problem: NonNullable<Step['problem']>): void {
+  switch (action.kind) {
+    case 'pullImage': {
+      const { container, image } = action;
+      if (problem.reason === 'ErrImagePull') {
+        events.tell('Warning', 'Failed', `Failed to pull image "${image}": ${problem.message}`, container);
+      } else if (problem.reason === 'InvalidImageName') {
+        events.tell('Warning', 'InspectFailed', `Failed to apply default image tag "${image}": ${problem.message}`, container);
+      }
+      events.tell('Warning', 'Failed', `Error: ${problem.reason}`, container);
+      return;
+    }
+    case 'createContainer':
+    case 'startContainer':
+      events.tell('Warning', 'Failed', `Error: ${problem.message}`, action.container);
+      return;
+    case 'patchStatus':
+    case 'deletePod':
+      return;
+    default:
+      events.tell('Warning', problem.reason, problem.message);
+  }
+}
+
+/** A container that has just come to wait for a back-off. */
+export function tellBackOffs(events: PodEvents, pod: Pod, status: PodStatus): void {
+  const before = new Map(statusesOf(pod.status ?? {}).map((one) => [one.name, one]));
+  for (const one of statusesOf(status)) {
+    const waiting = one.state?.waiting;
+    const old = before.get(one.name);
+    const isNew = old?.state?.waiting?.reason !== waiting?.reason || old?.restartCount !== one.restartCount;
+    if (!isNew) continue;
+    const { name, namespace, uid } = pod.metadata ?? {};
+    if (waiting?.reason === 'CrashLoopBackOff') {
+      const text = `Back-off restarting failed container ${one.name} in pod ${name}_${namespace}(${uid})`;
+      events.tell('Warning', 'BackOff', text, one.name);
+    }
+    if (waiting?.reason === 'ImagePullBackOff') {
+      events.tell('Normal', 'BackOff', `Back-off pulling image "${one.image}"`, one.name);
+      events.tell('Warning', 'Failed', 'Error: ImagePullBackOff', one.name);
+    }
+  }
+}
+
+function statusesOf(status: PodStatus): readonly ContainerStatus[] {
+  return [...(status.initContainerStatuses ?? []), ...(status.containerStatuses ?? [])];
+}

@@ -1,0 +1,213 @@
+// One pod's worker: the newest wish and the machine's truth in, actions and a status out. It owns the loop and the
+// notes of this engine's life, and decides nothing: planPod and podStatus do.
+//
+// Invariants
+// - The mailbox holds only the newest pod; any number of wakes before a turn is one turn.
+// - An action runs at most once at a time; two on one subject never run together; one no longer planned is aborted.
+// - Errors of actions end here: they become steps with a back-off, and Events. Everything else crashes.
+import { type CancelTimer } from '../base/clock.ts';
+import { errorText, isPodwrightError } from '../base/errors.ts';
+import type { EventRecorder } from '../client/event-recorder.ts';
+import type { Log } from '../base/log.ts';
+import type { Pod } from '../kube/api-types.ts';
+import type { ObservedPod, PodIdentity } from '../machine/machine.ts';
+import { type Action, actionKey, actionSubject, type Plan } from './action.ts';
+import { holdBack, recordStep } from './hold-back.ts';
+import { mergePatch } from './merge-patch.ts';
+import type { Notes, Observed, ReadyImage } from './observed.ts';
+import { type AgentParts, type Learned, perform, problemOf } from './perform.ts';
+import { planPod } from './plan-pod.ts';
+import { isGone } from './plan-removal.ts';
+import { type PodEvents, podEvents, tellBackOffs, tellProblem } from './pod-events.ts';
+import { podStatus } from './pod-status.ts';
+
+type InFlight = { readonly action: Action; readonly abort: AbortController; readonly ended: Promise<void> };
+
+export type PodWorkerOptions = {
+  readonly parts: AgentParts;
+  readonly identity: PodIdentity;
+  readonly recorder: EventRecorder;
+  readonly log: Log;
+  /** Called once: the API does not have the pod, and the machine holds nothing of it. */
+  readonly onGone: () => void;
+};
+
+export class PodWorker {
+  readonly #options: PodWorkerOptions;
+  readonly #events: PodEvents;
+  #pod: Pod | undefined;
+  #isStopped = false;
+  #isTurnDue = false;
+  #cancelTimer: CancelTimer = () => {};
+  readonly #inFlight = new Map<string, InFlight>();
+
+  #images: ReadonlyMap<string, ReadyImage> = new Map();
+  #steps: Notes['steps'] = new Map();
+  #volumesVersion: string | undefined;
+
+  constructor(options: PodWorkerOptions) {
+    this.#options = options;
+    this.#events = podEvents(options.recorder, options.identity, () => this.#pod);
+  }
+
+  get pod(): Pod | undefined {
+    return this.#pod;
+  }
+
+  /** The newest wish; undefined: the API no longer has the pod. */
+  submit(pod: Pod | undefined): void {
+    if (pod !== undefined && isOlder(pod, this.#pod)) return;
+    this.#pod = pod;
+    this.wake();
+  }
+
+  /** Something may have changed. */
+  wake(): void {
+    if (this.#isTurnDue || this.#isStopped) return;
+    this.#isTurnDue = true;
+    setImmediate(() => {
+      this.#isTurnDue = false;
+      if (!this.#isStopped) this.#turn();
+    });
+  }
+
+  /** Containers stay. Resolves when no action runs any more. */
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    this.#cancelTimer();
+    const running = [...this.#inFlight.values()];
+    for (const { abort } of running) abort.abort();
+    await Promise.all(running.map(({ ended }) => ended));
+  }
+
+  #turn(): void {
+    const nowMs = this.#options.parts.clock.nowMs();
+    const observed = this.#observe();
+    if (this.#pod === undefined && isGone(observed) && this.#inFlight.size === 0) {
+      this.#isStopped = true;
+      this.#cancelTimer();
+      this.#options.onGone();
+      return;
+    }
+    const plan = planPod(this.#pod, observed, nowMs);
+    const report = holdBack({ actions: this.#reportStatus(observed, nowMs) }, this.#steps, nowMs);
+    this.#sleepUntil([plan.wakeAtMs, report.wakeAtMs]);
+    this.#reconcile([...plan.actions, ...report.actions], observed);
+  }
+
+  #observe(): Observed {
+    const { parts, identity } = this.#options;
+    const { machine, sources, node } = parts;
+    const pod = this.#pod;
+    const isEnding = pod === undefined || pod.metadata?.deletionTimestamp !== undefined;
+    return {
+      ...this.#withoutUnfinished(machine.observe(identity.uid)),
+      notes: {
+        images: this.#images,
+        steps: this.#steps,
+        sourcesVersion: pod === undefined ? undefined : sources.version(pod),
+        volumesVersion: this.#volumesVersion,
+        // Only looked at when the pod ends: then a directory without content counts, too.
+        onMachine: isEnding && machine.pods().some((one) => one.uid === identity.uid),
+        node,
+      },
+    };
+  }
+
+  /** What is being made right now is not there yet, whatever can already be seen of it. */
+  #withoutUnfinished(observed: ObservedPod): ObservedPod {
+    const making = [...this.#inFlight.values()].map(({ action }) => action);
+    return {
+      volumes: observed.volumes,
+      sandboxes: observed.sandboxes.filter(
+        ({ attempt }) => !making.some((action) => action.kind === 'createSandbox' && action.attempt === attempt),
+      ),
+      containers: observed.containers.filter(
+        ({ name, attempt }) =>
+          !making.some(
+            (action) => action.kind === 'createContainer' && action.container === name && action.attempt === attempt,
+          ),
+      ),
+    };
+  }
+
+  #reportStatus(observed: Observed, nowMs: number): readonly Action[] {
+    if (this.#pod === undefined) return [];
+    const status = podStatus(this.#pod, observed, nowMs);
+    const patch = mergePatch(this.#pod.status, status);
+    return patch === undefined ? [] : [{ kind: 'patchStatus', patch }];
+  }
+
+  #sleepUntil(times: readonly (number | undefined)[]): void {
+    this.#cancelTimer();
+    const atMs = Math.min(...times.map((time) => time ?? Number.POSITIVE_INFINITY));
+    this.#cancelTimer = Number.isFinite(atMs) ? this.#options.parts.clock.at(atMs, () => this.wake()) : () => {};
+  }
+
+  #reconcile(actions: Plan['actions'], observed: Observed): void {
+    const planned = new Set(actions.map(actionKey));
+    for (const [key, { abort }] of this.#inFlight) {
+      if (!planned.has(key)) abort.abort();
+    }
+    for (const action of actions) {
+      if (this.#mayStart(action)) this.#start(action, observed);
+    }
+  }
+
+  #mayStart(action: Action): boolean {
+    const subject = actionSubject(action);
+    const busy = [...this.#inFlight.values()].map((one) => actionSubject(one.action));
+    if (subject === 'pod') return busy.length === 0;
+    return !busy.includes('pod') && !busy.includes(subject);
+  }
+
+  #start(action: Action, observed: Observed): void {
+    const { parts, identity } = this.#options;
+    const abort = new AbortController();
+    const performance = { parts, identity, pod: this.#pod, observed, events: this.#events, signal: abort.signal };
+    if (action.kind === 'patchStatus' && this.#pod !== undefined) {
+      tellBackOffs(this.#events, this.#pod, podStatus(this.#pod, observed, parts.clock.nowMs()));
+    }
+    const ended = perform(action, performance).then(
+      (learned) => this.#succeeded(action, learned),
+      (error: unknown) => this.#failed(action, error, abort.signal),
+    );
+    this.#inFlight.set(actionKey(action), { action, abort, ended });
+  }
+
+  #succeeded(action: Action, learned: Learned | undefined): void {
+    if (learned?.kind === 'image') this.#images = new Map([...this.#images, [learned.container, learned.image]]);
+    if (learned?.kind === 'volumes') this.#volumesVersion = learned.version;
+    if (learned?.kind === 'pod' && this.#pod !== undefined) this.submit(learned.pod);
+    this.#steps = recordStep(this.#steps, action, { atMs: this.#options.parts.clock.nowMs() });
+    this.#end(action);
+  }
+
+  #failed(action: Action, error: unknown, signal: AbortSignal): void {
+    // Nobody wants it any more: no failure.
+    if (signal.aborted) return this.#end(action);
+    const { identity, log, parts } = this.#options;
+    if (!isPodwrightError(error)) {
+      log.error('action failed unexpectedly', { pod: `${identity.namespace}/${identity.name}`, action: action.kind, error: errorText(error) });
+    }
+    const problem = problemOf(action, error);
+    log.warn('action failed', { pod: `${identity.namespace}/${identity.name}`, action: actionKey(action), problem: problem.message });
+    tellProblem(this.#events, action, problem);
+    if (action.kind === 'createContainer' && isPodwrightError(error, 'ImageNotFound')) {
+      this.#images = new Map([...this.#images].filter(([name]) => name !== action.container));
+    }
+    this.#steps = recordStep(this.#steps, action, { atMs: parts.clock.nowMs(), problem });
+    this.#end(action);
+  }
+
+  #end(action: Action): void {
+    this.#inFlight.delete(actionKey(action));
+    this.wake();
+  }
+}
+
+/** Revisions of one API server grow. A pod from a list or a late watch event must not undo what a patch returned. */
+function isOlder(pod: Pod, than: Pod | undefined): boolean {
+  const [mine, theirs] = [pod.metadata?.resourceVersion, than?.metadata?.resourceVersion];
+  return mine !== undefined && theirs !== undefined && Number(mine) < Number(theirs);
+}

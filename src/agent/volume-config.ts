@@ -1,0 +1,120 @@
+// The pod's volumes with their contents resolved, as the machine needs them. Pure; throws ConfigFailed in the kubelet's
+// words, naming the volume it is about.
+import { PodwrightError } from '../base/errors.ts';
+import type { DownwardAPIVolumeFile, KeyToPath, Pod, ProjectedVolumeSource, Volume } from '../kube/api-types.ts';
+import { quantityValue } from '../kube/quantity.ts';
+import type { VolumeConfig, VolumeFile, VolumeSetup } from '../machine/machine.ts';
+import { podIdentity } from './container-config.ts';
+import { fieldValue, type NodeFacts, resourceFieldValue } from './downward.ts';
+import { configFailed, configMapEntries, requireConfigMap, requireSecret, secretEntries, type Sources } from './sources.ts';
+
+export type VolumeContext = { readonly pod: Pod; readonly sources: Sources; readonly facts: NodeFacts };
+
+const DEFAULT_MODE = 0o644;
+
+export function volumeSetup(context: VolumeContext): VolumeSetup {
+  const { pod } = context;
+  return {
+    pod: podIdentity(pod),
+    volumes: (pod.spec?.volumes ?? []).map((volume) => named(volume, context)),
+    fsGroup: pod.spec?.securityContext?.fsGroup,
+  };
+}
+
+function named(volume: Volume, context: VolumeContext): VolumeConfig {
+  try {
+    return volumeConfig(volume, context);
+  } catch (error) {
+    if (!(error instanceof PodwrightError)) throw error;
+    throw new PodwrightError(error.code, `MountVolume.SetUp failed for volume "${volume.name}" : ${error.message}`);
+  }
+}
+
+function volumeConfig(volume: Volume, context: VolumeContext): VolumeConfig {
+  const { name, emptyDir, hostPath, configMap, secret, downwardAPI, projected } = volume;
+  if (emptyDir !== undefined) {
+    const sizeLimitBytes = emptyDir.sizeLimit === undefined ? undefined : quantityValue(emptyDir.sizeLimit);
+    return { kind: 'emptyDir', name, medium: emptyDir.medium === 'Memory' ? 'memory' : 'disk', sizeLimitBytes };
+  }
+  if (hostPath !== undefined) {
+    return { kind: 'hostPath', name, path: hostPath.path, type: hostPathType(hostPath.type ?? '') };
+  }
+  if (configMap !== undefined) {
+    return { kind: 'files', name, medium: 'disk', files: configMapFiles(configMap.name ?? '', configMap, context) };
+  }
+  if (secret !== undefined) {
+    return { kind: 'files', name, medium: 'memory', files: secretFiles(secret.secretName ?? '', secret, context) };
+  }
+  if (downwardAPI !== undefined) {
+    const mode = downwardAPI.defaultMode ?? DEFAULT_MODE;
+    return { kind: 'files', name, medium: 'memory', files: downwardFiles(downwardAPI.items ?? [], mode, context) };
+  }
+  if (projected !== undefined) {
+    return { kind: 'files', name, medium: 'memory', files: projectedFiles(projected, context) };
+  }
+  const kind = Object.keys(volume).find((key) => key !== 'name') ?? 'unknown';
+  throw configFailed(`volume type ${kind} is not supported`);
+}
+
+const HOST_PATH_TYPES = ['', 'DirectoryOrCreate', 'Directory', 'FileOrCreate', 'File', 'Socket', 'CharDevice', 'BlockDevice'] as const;
+type HostPathType = (typeof HOST_PATH_TYPES)[number];
+
+function hostPathType(text: string): HostPathType {
+  const type = HOST_PATH_TYPES.find((one) => one === text);
+  if (type === undefined) throw configFailed(`hostPath type "${text}" is not supported`);
+  return type;
+}
+
+type FileSource = {
+  readonly items?: readonly KeyToPath[] | undefined;
+  readonly defaultMode?: number | undefined;
+  readonly optional?: boolean | undefined;
+};
+
+function configMapFiles(name: string, source: FileSource, { sources }: VolumeContext): readonly VolumeFile[] {
+  const found = requireConfigMap(sources, name, source.optional);
+  return found === undefined ? [] : select(configMapEntries(found), source);
+}
+
+function secretFiles(name: string, source: FileSource, { sources }: VolumeContext): readonly VolumeFile[] {
+  const found = requireSecret(sources, name, source.optional);
+  return found === undefined ? [] : select(secretEntries(found), source);
+}
+
+/** All keys, or the items' keys under the items' paths. */
+function select(entries: ReadonlyMap<string, Uint8Array>, source: FileSource): readonly VolumeFile[] {
+  const defaultMode = source.defaultMode ?? DEFAULT_MODE;
+  const items = source.items ?? [...entries.keys()].map((key): KeyToPath => ({ key, path: key }));
+  return items.flatMap(({ key, path, mode }): VolumeFile[] => {
+    const content = entries.get(key);
+    if (content !== undefined) return [{ path, content, mode: mode ?? defaultMode }];
+    if (source.optional === true) return [];
+    throw configFailed(`references non-existent config key: ${key}`);
+  });
+}
+
+function downwardFiles(
+  items: readonly DownwardAPIVolumeFile[],
+  defaultMode: number,
+  { pod, facts }: VolumeContext,
+): readonly VolumeFile[] {
+  return items.map(({ path, mode, fieldRef, resourceFieldRef }): VolumeFile => {
+    const text =
+      fieldRef !== undefined
+        ? fieldValue(pod, fieldRef.fieldPath, facts)
+        : resourceFieldRef === undefined
+          ? ''
+          : resourceFieldValue(pod, resourceFieldRef, { facts });
+    return { path, content: Buffer.from(text), mode: mode ?? defaultMode };
+  });
+}
+
+function projectedFiles(source: ProjectedVolumeSource, context: VolumeContext): readonly VolumeFile[] {
+  const defaultMode = source.defaultMode ?? DEFAULT_MODE;
+  return (source.sources ?? []).flatMap((one): readonly VolumeFile[] => {
+    if (one.configMap !== undefined) return configMapFiles(one.configMap.name ?? '', { ...one.configMap, defaultMode }, context);
+    if (one.secret !== undefined) return secretFiles(one.secret.name ?? '', { ...one.secret, defaultMode }, context);
+    if (one.downwardAPI !== undefined) return downwardFiles(one.downwardAPI.items ?? [], defaultMode, context);
+    throw configFailed(`projected source ${Object.keys(one)[0] ?? 'unknown'} is not supported`);
+  });
+}
