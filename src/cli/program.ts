@@ -1,0 +1,302 @@
+// The command line: which commands and options there are. Each command's own file is loaded when it runs, so that `ps`
+// does not wait for what `serve` needs. What touches the machine is handed in by main/.
+import { hostname } from 'node:os';
+import { Command, Option } from 'commander';
+import type { Finding } from '../machine/doctor.ts';
+import type { ImageStore } from '../machine/machine.ts';
+import type { Cli, EngineDirs, ExitCode } from './cli.ts';
+import { failureText } from './failure.ts';
+import type { Output } from './lists.ts';
+import {
+  addClientOptions,
+  addDirOptions,
+  addServeOptions,
+  type ClientOptions,
+  type EngineStartOptions,
+  parseCount,
+  parseTimeoutMs,
+} from './options.ts';
+import { answers, createProcessCli, requireRoot } from './process-cli.ts';
+
+/** What the command line needs of the machine; main/ has the real parts. */
+export type MachineActions = {
+  /** Runs the engine until it is told to end. */
+  serve(options: EngineStartOptions): Promise<void>;
+  /** Resolves when the new engine answers; tells where it is. */
+  startInBackground(options: EngineStartOptions): Promise<{ readonly pid: number; readonly logPath: string }>;
+  openImageStore(dirs: EngineDirs): Promise<ImageStore>;
+  examineMachine(dirs: EngineDirs): Promise<readonly Finding[]>;
+  readonly version: string;
+};
+
+/** Runs one command: its exit code becomes the process's, its error a text and 1. */
+export async function runCommand(command: () => Promise<ExitCode>): Promise<void> {
+  try {
+    process.exitCode = await command();
+  } catch (error) {
+    process.stderr.write(`${failureText(error)}\n`);
+    process.exitCode = 1;
+  }
+}
+
+const outputOption = (...choices: readonly string[]): Option =>
+  new Option('-o, --output <form>', 'form of the list').choices(choices);
+
+/** -A lists all namespaces, which the API takes as none. */
+const listNamespace = (options: ClientOptions & { readonly allNamespaces?: true }): string | undefined =>
+  options.allNamespaces === true ? undefined : options.namespace;
+
+function addEngineCommands(program: Command, actions: MachineActions): void {
+  addServeOptions(program.command('serve'), hostname())
+    .description('run the engine in the foreground; its containers outlive it')
+    .action((options: EngineStartOptions) =>
+      runCommand(async () => {
+        await actions.serve(options);
+        return 0;
+      }),
+    );
+
+  addServeOptions(addNamespace(program.command('up <file...>')), hostname())
+    .description('apply manifests (files, directories, - for standard input), follow the pods and their logs')
+    .option('-d, --detach', 'end when all pods are ready (0) or cannot become so (1)')
+    .option('--timeout <duration>', 'how long --detach waits', parseTimeoutMs, 60_000)
+    .action(
+      (files: string[], options: EngineStartOptions & ClientOptions & { detach?: true; timeout: number }) =>
+        runCommand(async () => {
+          const { up } = await import('./up.ts');
+          const cli = createProcessCli(options);
+          const connectOrStart = async () => {
+            const running = await answers(cli);
+            if (running !== undefined) return running;
+            const { pid, logPath } = await actions.startInBackground(options);
+            cli.stderr.write(
+              `engine started in the background: process ${pid}, log ${logPath}; kill ${pid} ends it, pods stay\n`,
+            );
+            return cli.connect();
+          };
+          return up(cli, files, {
+            mode: options.detach ? 'detached' : 'attached',
+            timeoutMs: options.timeout,
+            connectOrStart,
+          });
+        }),
+    );
+}
+
+function addNamespace(command: Command): Command {
+  return command
+    .option('--kubeconfig <file>', 'how to reach the engine (default: kubeconfig in the data directory)')
+    .option('-n, --namespace <name>', 'namespace', 'default');
+}
+
+function addRemovalCommands(program: Command): void {
+  addClientOptions(program.command('down <file-or-pod...>'))
+    .description('stop and remove pods, or everything in manifests, gracefully; ends when they are gone')
+    .option('--grace-period <seconds>', "instead of the pods' own", parseCount)
+    .option('--timeout <duration>', 'longest wait', parseTimeoutMs, 300_000)
+    .action((args: string[], options: ClientOptions & { gracePeriod?: number; timeout: number }) =>
+      runCommand(async () => {
+        const { down } = await import('./down.ts');
+        return down(createProcessCli(options), args, {
+          gracePeriodSeconds: options.gracePeriod,
+          timeoutMs: options.timeout,
+        });
+      }),
+    );
+
+  addClientOptions(program.command('rm [pod...]'))
+    .description('remove pods at once, without grace')
+    .option('--all', 'every pod of the namespace')
+    .option('--timeout <duration>', 'longest wait', parseTimeoutMs, 60_000)
+    .action((pods: string[], options: ClientOptions & { all?: true; timeout: number }) =>
+      runCommand(async () => {
+        const { rm } = await import('./down.ts');
+        return rm(createProcessCli(options), pods, { all: options.all === true, timeoutMs: options.timeout });
+      }),
+    );
+}
+
+function addListCommands(program: Command): void {
+  addClientOptions(program.command('ps'))
+    .description('list pods')
+    .option('-A, --all-namespaces', 'of all namespaces')
+    .option('-l, --selector <labels>', 'only with these labels: app=web,tier!=db')
+    .addOption(outputOption('json', 'yaml', 'wide', 'name'))
+    .action((options: ClientOptions & { allNamespaces?: true; selector?: string; output?: Output }) =>
+      runCommand(async () => {
+        const { ps } = await import('./ps.ts');
+        const { selector, output } = options;
+        return ps(createProcessCli(options), { namespace: listNamespace(options), selector, output });
+      }),
+    );
+
+  addClientOptions(program.command('events [pod]'))
+    .description('list what happened, oldest first')
+    .option('-A, --all-namespaces', 'of all namespaces')
+    .addOption(outputOption('json', 'yaml', 'name'))
+    .action((pod: string | undefined, options: ClientOptions & { allNamespaces?: true; output?: Output }) =>
+      runCommand(async () => {
+        const { events } = await import('./events.ts');
+        return events(createProcessCli(options), {
+          namespace: listNamespace(options),
+          pod,
+          output: options.output,
+        });
+      }),
+    );
+}
+
+type LogsFlags = {
+  readonly container?: string;
+  readonly follow?: true;
+  readonly previous?: true;
+  readonly timestamps?: true;
+  readonly tail?: number;
+  readonly since?: number;
+};
+
+function addContainerCommands(program: Command): void {
+  addClientOptions(program.command('logs <pod>'))
+    .description("print a container's log")
+    .option('-c, --container <name>', 'which container (default: the only one)')
+    .option('-f, --follow', 'go on as it grows')
+    .option('-p, --previous', 'of the instance before the last restart')
+    .option('--tail <lines>', 'only the last lines', parseCount)
+    .option('--since <duration>', 'only newer lines: 5s, 2m, 3h', parseTimeoutMs)
+    .option('--timestamps', 'begin each line with its time')
+    .action((pod: string, options: ClientOptions & LogsFlags) =>
+      runCommand(async () => {
+        const { logs } = await import('./logs.ts');
+        return logs(createProcessCli(options), pod, {
+          container: options.container,
+          follow: options.follow === true,
+          previous: options.previous === true,
+          timestamps: options.timestamps === true,
+          tailLines: options.tail,
+          sinceMs: options.since === undefined ? undefined : Date.now() - options.since,
+        });
+      }),
+    );
+
+  addClientOptions(program.command('exec <pod> <command...>'))
+    .description('run a command in a container; its exit code is passed on: podwright exec -it POD -- sh')
+    .option('-c, --container <name>', 'which container (default: the only one)')
+    .option('-i, --stdin', 'pass standard input on')
+    .option('-t, --tty', 'with a terminal')
+    .action(
+      (
+        pod: string,
+        command: string[],
+        options: ClientOptions & { container?: string; stdin?: true; tty?: true },
+      ) =>
+        runCommand(async () => {
+          const { exec } = await import('./exec.ts');
+          const { container } = options;
+          return exec(createProcessCli(options), pod, {
+            container,
+            command,
+            stdin: options.stdin === true,
+            tty: options.tty === true,
+          });
+        }),
+    );
+}
+
+/** A store command: the store of this data directory, whether or not an engine runs. */
+function addImageCommands(program: Command, actions: MachineActions): void {
+  const image = program.command('image').description('images of the local store');
+  const withStore = (
+    options: ClientOptions,
+    run: (cli: Cli, store: ImageStore, commands: typeof import('./image.ts')) => Promise<ExitCode>,
+  ) =>
+    runCommand(async () => {
+      requireRoot('use the image store');
+      const commands = await import('./image.ts');
+      const cli = createProcessCli(options);
+      return run(cli, await actions.openImageStore(cli.dirs), commands);
+    });
+
+  addClientOptions(image.command('load <file>'))
+    .description('an OCI or Docker archive, or an OCI layout directory')
+    .action((file: string, options: ClientOptions) =>
+      withStore(options, (cli, store, { imageLoad }) => imageLoad(cli, store, file)),
+    );
+
+  addClientOptions(image.command('pull <reference>'))
+    .description('from a registry')
+    .option('--creds <user:password>', 'for a registry that asks')
+    .action((reference: string, options: ClientOptions & { creds?: string }) =>
+      withStore(options, (cli, store, { imagePull, parseCredentials }) =>
+        imagePull(cli, store, reference, {
+          auth: options.creds === undefined ? undefined : parseCredentials(options.creds),
+        }),
+      ),
+    );
+
+  addClientOptions(image.command('ls'))
+    .description('list images')
+    .addOption(outputOption('json'))
+    .action((options: ClientOptions & { output?: 'json' }) =>
+      withStore(options, (cli, store, { imageLs }) =>
+        imageLs(cli, store, { output: options.output ?? 'table' }),
+      ),
+    );
+
+  addClientOptions(image.command('rm <reference...>'))
+    .description('remove images that no pod uses')
+    .option('--force', 'without asking an engine whether one does')
+    .action((references: string[], options: ClientOptions & { force?: true }) =>
+      withStore(options, (cli, store, { imageRm }) =>
+        imageRm(cli, store, references, { inUse: options.force ? 'remove' : 'refuse' }),
+      ),
+    );
+}
+
+function addOtherCommands(program: Command, actions: MachineActions): void {
+  addClientOptions(program.command('kubeconfig'))
+    .description('print where the kubeconfig is: KUBECONFIG=$(podwright kubeconfig) kubectl get pods')
+    .option('--raw', 'print its content')
+    .action((options: ClientOptions & { raw?: true }) =>
+      runCommand(async () => {
+        const { kubeconfig } = await import('./kubeconfig.ts');
+        return kubeconfig(createProcessCli(options), { show: options.raw ? 'content' : 'path' });
+      }),
+    );
+
+  addDirOptions(program.command('doctor'))
+    .description('what this machine has and lacks, each line with its remedy')
+    .addOption(outputOption('json'))
+    .action((options: EngineDirs & { output?: 'json' }) =>
+      runCommand(async () => {
+        const { doctor } = await import('./doctor.ts');
+        const cli = createProcessCli({ ...options, namespace: 'default' });
+        return doctor(cli, {
+          output: options.output ?? 'text',
+          examine: () => actions.examineMachine(cli.dirs),
+        });
+      }),
+    );
+
+  program
+    .command('version')
+    .description('print versions')
+    .action(() => void process.stdout.write(`podwright ${actions.version}\nnode ${process.version}\n`));
+}
+
+/** Wrong usage exits with 2, so that scripts can tell it from a failure. */
+export function createProgram(actions: MachineActions): Command {
+  const program = new Command('podwright')
+    .description(
+      'Kubernetes Pods on one Linux machine, with the Kubernetes API in front and no cluster behind',
+    )
+    .version(actions.version)
+    .showHelpAfterError('(podwright --help, or podwright COMMAND --help)')
+    .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : 2));
+  addEngineCommands(program, actions);
+  addRemovalCommands(program);
+  addListCommands(program);
+  addContainerCommands(program);
+  addImageCommands(program, actions);
+  addOtherCommands(program, actions);
+  return program;
+}

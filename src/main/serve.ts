@@ -1,0 +1,25 @@
+// podwright serve: one engine from its start to a signal. SIGINT and SIGTERM end it and leave the containers; SIGUSR2
+// ends the pods first and takes away everything it made on the machine.
+import { createLog } from '../base/log.ts';
+import type { EngineStartOptions } from '../cli/options.ts';
+import { READY_MESSAGE } from './background-engine.ts';
+import { startEngine } from './engine.ts';
+
+function nextSignal(): Promise<'stop' | 'purge'> {
+  return new Promise((resolve) => {
+    process.once('SIGINT', () => resolve('stop'));
+    process.once('SIGTERM', () => resolve('stop'));
+    process.once('SIGUSR2', () => resolve('purge'));
+  });
+}
+
+export async function serve(options: EngineStartOptions): Promise<void> {
+  const { manifests, ...rest } = options;
+  const asked = nextSignal();
+  const engine = await startEngine({ ...rest, manifestsDir: manifests, log: createLog({ level: 'info' }) });
+  process.stdout.write(`ready ${engine.url}\n`);
+  // Started by `up`: it waits for this word and then lets go.
+  process.send?.(READY_MESSAGE);
+  if ((await asked) === 'purge') await engine.purge();
+  await engine.stop();
+}
