@@ -3,14 +3,16 @@ import { constants as osConstants } from 'node:os';
 import koffi from 'koffi';
 import { PodwrightError } from '../../base/errors.ts';
 
-const libc = koffi.load('libc.so.6');
+/** The C library, for the files that declare calls of their own. */
+export const libc = koffi.load('libc.so.6');
 
 const errnoNames = new Map(Object.entries(osConstants.errno).map(([name, value]) => [value, name]));
 
-/** The current errno's name ("EBUSY"), right after a failed call. */
-function lastErrno(): string {
-  return errnoNames.get(koffi.errno()) ?? String(koffi.errno());
-}
+/** "EBUSY" of 16. */
+export const errnoName = (errno: number): string => errnoNames.get(errno) ?? String(errno);
+
+/** The current errno's name, right after a failed call. */
+const lastErrno = (): string => errnoName(koffi.errno());
 
 export function systemCallError(doing: string): PodwrightError {
   const errno = lastErrno();

@@ -1,9 +1,12 @@
-// The only place that starts programs. Everything goes through runProgram: a bounded wait, bounded output, an error that
-// names the program and its last words. (Written over child_process for now; see docs/adr for how it is started.)
-import { spawn } from 'node:child_process';
+// The only place that starts programs. A bounded wait, bounded output, an error that names the program and its last
+// words; every program is in a session of its own, so that a Ctrl-C at the engine's terminal is the engine's alone.
+//
+// Two ways under one contract: posix_spawn, and child_process where koffi does not load or PODWRIGHT_SPAWN asks for it.
+import { accessSync, constants } from 'node:fs';
+import type { Readable } from 'node:stream';
 import { BOUNDS } from '../../base/bounds.ts';
-import { errnoOf } from '../../base/files.ts';
 import { PodwrightError } from '../../base/errors.ts';
+import { type Launch, type Launched, launchByChildProcess } from './launch.ts';
 
 export type ProgramOptions = {
   readonly stdin?: string | Uint8Array | undefined;
@@ -19,41 +22,107 @@ export type ProgramResult = { readonly exitCode: number; readonly stdout: string
 
 export const PROGRAM_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
-/** A non-zero exit is a result (128 + n for a signal). Throws ProgramMissing, ProgramTimeout. */
-export function runProgram(program: string, args: readonly string[], options: ProgramOptions = {}): Promise<ProgramResult> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(program, args, {
-      cwd: options.cwd,
-      env: options.env ?? { PATH: PROGRAM_PATH },
-      stdio: ['pipe', 'pipe', 'pipe'],
-      ...(options.signal === undefined ? {} : { signal: options.signal }),
-    });
-    const chunks = { stdout: [] as Buffer[], stderr: [] as Buffer[] };
-    const timer = setTimeout(() => {
-      child.kill('SIGKILL');
-      reject(new PodwrightError('ProgramTimeout', `${program} ${args.join(' ')}: no end within its bound`));
-    }, options.timeoutMs ?? BOUNDS.programTimeoutMs);
-    child.stdout.on('data', (chunk: Buffer) => chunks.stdout.push(chunk));
-    child.stderr.on('data', (chunk: Buffer) => chunks.stderr.push(chunk));
-    child.stdin.on('error', () => {});
-    child.stdin.end(options.stdin);
-    child.on('error', (error) => {
-      clearTimeout(timer);
-      reject(
-        errnoOf(error) === 'ENOENT'
-          ? new PodwrightError('ProgramMissing', `${program} is not installed`, { cause: error })
-          : error,
-      );
-    });
-    child.on('close', (code) => {
-      clearTimeout(timer);
-      resolve({
-        exitCode: code ?? 137,
-        stdout: Buffer.concat(chunks.stdout).toString(),
-        stderr: Buffer.concat(chunks.stderr).toString(),
-      });
-    });
+type Launcher = (launch: Launch) => Launched;
+
+/** Top-level await in place of a static import: the file must load where koffi is missing. */
+const launcher: Launcher = await (async (): Promise<Launcher> => {
+  if (process.env.PODWRIGHT_SPAWN === 'child_process') return launchByChildProcess;
+  try {
+    return (await import('./posix-spawn.ts')).launchByPosixSpawn;
+  } catch {
+    return launchByChildProcess;
+  }
+})();
+
+const paths = new Map<string, string>();
+
+/** The program's absolute path. Throws ProgramMissing. Only what was found is remembered: setup may install the rest. */
+export function findProgram(program: string, path: string = PROGRAM_PATH): string {
+  const known = paths.get(program);
+  if (known !== undefined) return known;
+  const candidates = program.includes('/') ? [program] : path.split(':').map((dir) => `${dir}/${program}`);
+  for (const candidate of candidates) {
+    try {
+      accessSync(candidate, constants.X_OK);
+    } catch {
+      continue;
+    }
+    if (path === PROGRAM_PATH) paths.set(program, candidate);
+    return candidate;
+  }
+  throw new PodwrightError('ProgramMissing', `${program} is not installed`);
+}
+
+export type StartOptions = Pick<ProgramOptions, 'env' | 'cwd'> & { readonly stdio: Launch['stdio'] };
+
+/** Starts a program and returns at once. The caller reads its pipes. Throws ProgramMissing, ProgramFailed. */
+export function startProgram(program: string, args: readonly string[], options: StartOptions): Launched {
+  const { env = { PATH: PROGRAM_PATH }, cwd, stdio } = options;
+  return launcher({ path: findProgram(program, env.PATH), args, env, cwd, stdio });
+}
+
+/** All of a pipe, kept up to the bound; `ended` also resolves when the stream is destroyed. */
+function collect(stream: Readable): { readonly ended: Promise<void>; text(): string } {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  stream.on('data', (chunk: Buffer) => {
+    if (bytes < BOUNDS.programOutputBytes) chunks.push(chunk.subarray(0, BOUNDS.programOutputBytes - bytes));
+    bytes += chunk.length;
   });
+  stream.on('error', () => {});
+  const ended = new Promise<void>((resolve) => stream.on('close', resolve));
+  return { ended, text: () => Buffer.concat(chunks).toString() };
+}
+
+/** A process that the program left behind may hold its pipes open; what is in them by then has been read. */
+async function drained(streams: readonly Promise<void>[]): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const bound = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, BOUNDS.programDrainMs);
+  });
+  await Promise.race([Promise.all(streams), bound]);
+  clearTimeout(timer);
+}
+
+function kill(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {
+    // It ended by itself in the same moment.
+  }
+}
+
+/** A non-zero exit is a result (128 + n for a signal). Throws ProgramMissing, ProgramTimeout. */
+export async function runProgram(
+  program: string,
+  args: readonly string[],
+  options: ProgramOptions = {},
+): Promise<ProgramResult> {
+  options.signal?.throwIfAborted();
+  const { stdin } = options;
+  const stdio = [stdin === undefined ? 'null' : 'input', 'output', 'output'] as const;
+  const { pid, exited, pipes } = startProgram(program, args, { ...options, stdio });
+  let ended = 'itself';
+  const end = (why: 'aborted' | 'timeout') => (): void => {
+    ended = why;
+    kill(pid);
+  };
+  const onAbort = end('aborted');
+  const timer = setTimeout(end('timeout'), options.timeoutMs ?? BOUNDS.programTimeoutMs);
+  options.signal?.addEventListener('abort', onAbort, { once: true });
+  const [stdout, stderr] = [collect(pipes[1] as Readable), collect(pipes[2] as Readable)];
+  pipes[0]?.on('error', () => {});
+  pipes[0]?.end(stdin);
+  const exitCode = await exited;
+  clearTimeout(timer);
+  options.signal?.removeEventListener('abort', onAbort);
+  await drained([stdout.ended, stderr.ended]);
+  for (const pipe of pipes) pipe?.destroy();
+  if (ended === 'aborted') throw options.signal?.reason;
+  if (ended === 'timeout') {
+    throw new PodwrightError('ProgramTimeout', `${program} ${args.join(' ')}: no end within its bound`);
+  }
+  return { exitCode, stdout: stdout.text(), stderr: stderr.text() };
 }
 
 /** As runProgram, but a non-zero exit throws ProgramFailed with the last lines of standard error. */
@@ -65,5 +134,8 @@ export async function runProgramChecked(
   const result = await runProgram(program, args, options);
   if (result.exitCode === 0) return result;
   const words = (result.stderr.trim() || result.stdout.trim()).split('\n').slice(-3).join(' ');
-  throw new PodwrightError('ProgramFailed', `${program} ${args[0] ?? ''}: exit code ${result.exitCode}: ${words}`);
+  throw new PodwrightError(
+    'ProgramFailed',
+    `${program} ${args[0] ?? ''}: exit code ${result.exitCode}: ${words}`,
+  );
 }
