@@ -8,7 +8,12 @@ export type Action =
   /** Reads the ConfigMaps and Secrets the pod refers to, and follows them from then on. */
   | { readonly kind: 'loadSources' }
   | { readonly kind: 'setUpVolumes'; readonly version: string }
-  | { readonly kind: 'pullImage'; readonly container: string; readonly attempt: number; readonly image: string }
+  | {
+      readonly kind: 'pullImage';
+      readonly container: string;
+      readonly attempt: number;
+      readonly image: string;
+    }
   /** Stops the dead sandboxes it replaces first: they may still hold host ports. */
   | { readonly kind: 'createSandbox'; readonly attempt: number; readonly replaces: readonly number[] }
   | { readonly kind: 'stopSandbox'; readonly attempt: number; readonly kills: readonly string[] }

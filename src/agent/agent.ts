@@ -26,7 +26,15 @@ export type AgentOptions = {
   readonly machine: Machine;
   readonly clock: Clock;
   readonly log: Log;
-  readonly node: NodeDescription;
+  readonly nodeName: string;
+  readonly nodeIp: string;
+  /** cpu, memory, pods, ephemeral-storage; all of it is allocatable. */
+  readonly capacity: NodeDescription['capacity'];
+  readonly labels?: NodeDescription['labels'];
+  /** "crun://1.8.1": its scheme is that of containerID. */
+  readonly runtimeVersion?: string | undefined;
+  /** kubeletVersion of the Node. */
+  readonly version?: string | undefined;
   /** The node's own resolver, merged under a pod's dnsConfig. Absent: such pods get dnsConfig alone. */
   readonly nodeDns?: DnsConfig | undefined;
   /** A directory of static pod manifests. */
@@ -34,15 +42,16 @@ export type AgentOptions = {
 };
 
 export type Agent = {
-  /** Registers the node and follows its pods until stop(). Resolves once the first list of pods was taken over. */
-  start(): Promise<void>;
+  /** Registers the node and follows its pods until the signal or stop(). Resolves once the first list is taken over. */
+  start(signal: AbortSignal): Promise<void>;
   readonly nodeApi: NodeApi;
   /** Lets go of everything; containers stay. */
   stop(): Promise<void>;
 };
 
 export function createAgent(options: AgentOptions): Agent {
-  const { api, machine, clock, log, node } = options;
+  const { api, machine, clock, log } = options;
+  const node = describeNode(options);
   const workers = new Map<PodUid, PodWorker>();
   const stopping = new AbortController();
   const sources = new SourceCache({ api, log, onChange: (uid) => workers.get(uid)?.wake() });
@@ -52,11 +61,16 @@ export function createAgent(options: AgentOptions): Agent {
     clock,
     sources,
     puller: new ImagePuller(machine.images),
-    node: nodeInfo(options),
+    node: nodeInfo(node, options.nodeDns),
   };
   const recorder = createEventRecorder({ api, clock, log, component: 'kubelet', host: node.name });
   const registration = new NodeRegistration({ api, images: machine.images, clock, log, node });
-  const staticPods = options.manifestsDir === undefined ? undefined : new StaticPods({ ...options, directory: options.manifestsDir, recorder });
+  const staticPods =
+    options.manifestsDir === undefined
+      ? undefined
+      : new StaticPods({ api, clock, log, node, recorder, directory: options.manifestsDir });
+
+  let offChange = (): void => {};
 
   const workerFor = (identity: PodIdentity): PodWorker => {
     const known = workers.get(identity.uid);
@@ -78,9 +92,9 @@ export function createAgent(options: AgentOptions): Agent {
   };
 
   return {
-    async start() {
+    async start(signal) {
       const { promise: synced, resolve } = Promise.withResolvers<void>();
-      machine.onChange((uid) => workers.get(uid)?.wake());
+      offChange = machine.onChange((uid) => workers.get(uid)?.wake());
       await registration.confirm();
       const handlers = {
         onObject: (pod: Pod) => workerFor(podIdentity(pod)).submit(pod),
@@ -88,7 +102,7 @@ export function createAgent(options: AgentOptions): Agent {
         onSynced: resolve,
       };
       const select = { fieldSelector: `spec.nodeName=${node.name}` };
-      void runInformer({ api, ref: PODS, select, handlers, log }, stopping.signal);
+      void runInformer({ api, ref: PODS, select, handlers, log }, AbortSignal.any([signal, stopping.signal]));
       await synced;
       adoptOrphans();
       await staticPods?.start();
@@ -102,6 +116,7 @@ export function createAgent(options: AgentOptions): Agent {
     }),
     async stop() {
       stopping.abort();
+      offChange();
       sources.stop();
       await staticPods?.stop();
       await Promise.all([...workers.values()].map((worker) => worker.stop()));
@@ -110,13 +125,23 @@ export function createAgent(options: AgentOptions): Agent {
   };
 }
 
-function nodeInfo({ node, nodeDns }: AgentOptions): AgentParts['node'] {
-  const { cpu = 1, memory = 0 } = node.allocatable ?? node.capacity;
+function describeNode(options: AgentOptions): NodeDescription {
+  const { nodeName, nodeIp, capacity, labels, runtimeVersion = 'crun://', version = 'v1.36.0' } = options;
+  return { name: nodeName, ips: [nodeIp], capacity, labels, runtimeVersion, version };
+}
+
+function nodeInfo(
+  { name, ips, capacity, runtimeVersion }: NodeDescription,
+  dns: DnsConfig | undefined,
+): AgentParts['node'] {
   return {
-    name: node.name,
-    ips: node.ips,
-    allocatable: { cpuMilli: quantityMilli(cpu), memoryBytes: quantityValue(memory) },
-    runtime: node.runtimeVersion.split('://')[0] ?? 'crun',
-    dns: nodeDns,
+    name,
+    ips,
+    allocatable: {
+      cpuMilli: quantityMilli(capacity.cpu ?? 1),
+      memoryBytes: quantityValue(capacity.memory ?? '1Gi'),
+    },
+    runtime: runtimeVersion.split('://')[0] ?? 'crun',
+    dns,
   };
 }

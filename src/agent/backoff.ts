@@ -12,7 +12,10 @@ export function doublingBackoffMs(times: number, minMs: number, maxMs: number): 
 export type ExitedState = Extract<ContainerState, { kind: 'exited' }>;
 
 /** @param streak restarts in a row that led to the exited instance. */
-export function restartOf(exited: ExitedState, streak: number): { readonly streak: number; readonly atMs: number } {
+export function restartOf(
+  exited: ExitedState,
+  streak: number,
+): { readonly streak: number; readonly atMs: number } {
   const ranMs = exited.finishedAtMs - (exited.startedAtMs ?? exited.finishedAtMs);
   const counted = ranMs >= BOUNDS.restartBackoffResetMs ? 0 : streak;
   const waitMs = restartDelayMs(counted);

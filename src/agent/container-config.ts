@@ -77,6 +77,7 @@ function expandedSubPath(expression: string, env: ReadonlyMap<string, string>): 
   const path = expand(expression, env);
   const missing = /\$\(([^)]*)\)/.exec(path);
   if (missing !== null) throw configFailed(`missing value for "${missing[1]}"`);
-  if (path.startsWith('/') || path.split('/').includes('..')) throw configFailed(`subPath "${path}" must stay within the volume`);
+  if (path.startsWith('/') || path.split('/').includes('..'))
+    throw configFailed(`subPath "${path}" must stay within the volume`);
   return path;
 }

@@ -21,8 +21,13 @@ export function containerEnv(container: Container, context: EnvContext): Readonl
 function entriesFrom(container: Container, sources: Sources): readonly (readonly [string, string])[] {
   return (container.envFrom ?? []).flatMap(({ prefix = '', configMapRef, secretRef }) => {
     const plain =
-      configMapRef?.name === undefined ? undefined : requireConfigMap(sources, configMapRef.name, configMapRef.optional)?.data;
-    const secret = secretRef?.name === undefined ? undefined : requireSecret(sources, secretRef.name, secretRef.optional)?.data;
+      configMapRef?.name === undefined
+        ? undefined
+        : requireConfigMap(sources, configMapRef.name, configMapRef.optional)?.data;
+    const secret =
+      secretRef?.name === undefined
+        ? undefined
+        : requireSecret(sources, secretRef.name, secretRef.optional)?.data;
     return [
       ...Object.entries(plain ?? {}),
       ...Object.entries(secret ?? {}).map(([key, value]) => [key, decode(value)] as const),
@@ -40,10 +45,15 @@ function envValue(
   return valueFrom(variable.valueFrom, container, context);
 }
 
-function valueFrom(source: EnvVarSource, container: Container, { pod, sources, facts }: EnvContext): string | undefined {
+function valueFrom(
+  source: EnvVarSource,
+  container: Container,
+  { pod, sources, facts }: EnvContext,
+): string | undefined {
   const { fieldRef, resourceFieldRef, configMapKeyRef, secretKeyRef } = source;
   if (fieldRef !== undefined) return fieldValue(pod, fieldRef.fieldPath, facts);
-  if (resourceFieldRef !== undefined) return resourceFieldValue(pod, resourceFieldRef, { own: container, facts });
+  if (resourceFieldRef !== undefined)
+    return resourceFieldValue(pod, resourceFieldRef, { own: container, facts });
   if (configMapKeyRef !== undefined) {
     const { name = '', key, optional } = configMapKeyRef;
     const found = requireConfigMap(sources, name, optional);
@@ -57,12 +67,18 @@ function valueFrom(source: EnvVarSource, container: Container, { pod, sources, f
     const value = keyOf(found.data, { key, optional, what: `Secret ${sources.namespace}/${name}` });
     return value === undefined ? undefined : decode(value);
   }
-  throw configFailed('environment variable source is not supported: only fieldRef, resourceFieldRef, configMapKeyRef and secretKeyRef are');
+  throw configFailed(
+    'environment variable source is not supported: only fieldRef, resourceFieldRef, configMapKeyRef and secretKeyRef are',
+  );
 }
 
 function keyOf(
   data: { readonly [key: string]: string } | undefined,
-  { key, optional, what }: { readonly key: string; readonly optional: boolean | undefined; readonly what: string },
+  {
+    key,
+    optional,
+    what,
+  }: { readonly key: string; readonly optional: boolean | undefined; readonly what: string },
 ): string | undefined {
   const value = data?.[key];
   if (value === undefined && optional !== true) throw configFailed(`couldn't find key ${key} in ${what}`);

@@ -9,7 +9,9 @@ import type { ExitedState } from './backoff.ts';
 import type { Observed } from './observed.ts';
 
 export type Instance = ObservedContainer;
-type In<Kind extends ContainerState['kind']> = Instance & { readonly state: Extract<ContainerState, { kind: Kind }> };
+type In<Kind extends ContainerState['kind']> = Instance & {
+  readonly state: Extract<ContainerState, { kind: Kind }>;
+};
 export type Running = In<'running'>;
 export type Exited = In<'exited'>;
 
@@ -19,16 +21,23 @@ export const STREAK_ANNOTATION = 'podwright.dev/restart-streak';
 
 /** What, changed, restarts a container. Like the kubelet's: everything else in the spec is immutable or resized. */
 export function definitionHash(container: Container): string {
-  return createHash('sha256').update(JSON.stringify([container.name, container.image])).digest('hex').slice(0, 16);
+  return createHash('sha256')
+    .update(JSON.stringify([container.name, container.image]))
+    .digest('hex')
+    .slice(0, 16);
 }
 
 export const initContainers = (pod: Pod): readonly Container[] => pod.spec?.initContainers ?? [];
 export const appContainers = (pod: Pod): readonly Container[] => pod.spec?.containers ?? [];
-export const allContainers = (pod: Pod): readonly Container[] => [...initContainers(pod), ...appContainers(pod)];
+export const allContainers = (pod: Pod): readonly Container[] => [
+  ...initContainers(pod),
+  ...appContainers(pod),
+];
 
 export const isRunning = (instance: Instance): instance is Running => instance.state.kind === 'running';
 export const isExited = (instance: Instance): instance is Exited => instance.state.kind === 'exited';
-export const hasRun = (instance: Instance): instance is Running | Exited => isRunning(instance) || isExited(instance);
+export const hasRun = (instance: Instance): instance is Running | Exited =>
+  isRunning(instance) || isExited(instance);
 
 /** Instances that have run, oldest first. */
 export function runsOf(observed: Observed, name: string): readonly (Running | Exited)[] {
@@ -86,7 +95,9 @@ export function recollect(pod: Pod, observed: Observed): Observed {
   const lost = statuses.filter(
     (status) =>
       status.containerID !== undefined &&
-      !observed.containers.some((one) => one.name === status.name && hasRun(one) && one.attempt >= status.restartCount),
+      !observed.containers.some(
+        (one) => one.name === status.name && hasRun(one) && one.attempt >= status.restartCount,
+      ),
   );
   if (lost.length === 0) return observed;
   const containers = [...observed.containers, ...lost.map(lostInstance)].sort(

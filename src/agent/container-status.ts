@@ -1,6 +1,7 @@
 // The status of one container as the kubelet reports it, from its instances and the problems of its next one. Pure.
-import type { Container, ContainerState, ContainerStatus, Pod } from '../kube/api-types.ts';
+
 import { timeText } from '../base/clock.ts';
+import type { Container, ContainerState, ContainerStatus, Pod } from '../kube/api-types.ts';
 import { isSidecar } from '../kube/pod.ts';
 import { createKey, pullKey } from './action.ts';
 import { goDuration, restartDelayMs } from './backoff.ts';
@@ -37,7 +38,8 @@ export function containerStatus(
   const runs = runsOf(observed, container.name);
   const last = runs.at(-1);
   const isOneShot = initContainers(pod).includes(container) && !isSidecar(container);
-  const state = last === undefined ? neverRanState(container, context, isInTurn) : stateOf(container, last, context);
+  const state =
+    last === undefined ? neverRanState(container, context, isInTurn) : stateOf(container, last, context);
   // lastState is the last end before what `state` shows.
   const before = state.waiting !== undefined ? last : runs.at(-2);
   const isDone = isOneShot && last !== undefined && isExited(last) && last.state.exitCode === 0;
@@ -111,9 +113,15 @@ function problemOf(
 }
 
 /** The first failure shows as itself; from the second on the wait is the news. */
-function pullProblem({ problem, times }: Step, image: string): { reason: string; message: string } | undefined {
+function pullProblem(
+  { problem, times }: Step,
+  image: string,
+): { reason: string; message: string } | undefined {
   if (problem === undefined || problem.reason !== 'ErrImagePull' || times < 2) return problem;
-  return { reason: 'ImagePullBackOff', message: `Back-off pulling image "${image}": ErrImagePull: ${problem.message}` };
+  return {
+    reason: 'ImagePullBackOff',
+    message: `Back-off pulling image "${image}": ErrImagePull: ${problem.message}`,
+  };
 }
 
 function terminatedOf(observed: Observed, instance: Exited): NonNullable<ContainerState['terminated']> {

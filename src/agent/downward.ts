@@ -63,13 +63,17 @@ export function resourceFieldValue(
   const resource = rest.join('.');
   const { limits, requests } = container.resources ?? {};
   const divisor = selector.divisor === undefined || isZero(selector.divisor) ? '1' : selector.divisor;
-  if (kind !== 'limits' && kind !== 'requests') throw configFailed(`unsupported container resource : ${selector.resource}`);
+  if (kind !== 'limits' && kind !== 'requests')
+    throw configFailed(`unsupported container resource : ${selector.resource}`);
   const chosen = kind === 'limits' ? limits?.[resource] : (requests?.[resource] ?? limits?.[resource]);
   if (resource === 'cpu') {
     const milli = chosen === undefined ? fallback(kind, facts.allocatable.cpuMilli) : quantityMilli(chosen);
     return String(Math.ceil(milli / quantityMilli(divisor)));
   }
-  const value = chosen === undefined ? fallback(kind, resource === 'memory' ? facts.allocatable.memoryBytes : 0) : quantityValue(chosen);
+  const value =
+    chosen === undefined
+      ? fallback(kind, resource === 'memory' ? facts.allocatable.memoryBytes : 0)
+      : quantityValue(chosen);
   return String(Math.ceil(value / quantityValue(divisor)));
 }
 

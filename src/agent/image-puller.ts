@@ -11,7 +11,8 @@ export type PullPolicy = 'Always' | 'IfNotPresent' | 'Never';
 /** Always for the tag latest, else IfNotPresent: what the API server's defaulting writes, for pods that bypassed it. */
 export function pullPolicyOf(container: Container): PullPolicy {
   const { image = '', imagePullPolicy } = container;
-  if (imagePullPolicy === 'Always' || imagePullPolicy === 'Never' || imagePullPolicy === 'IfNotPresent') return imagePullPolicy;
+  if (imagePullPolicy === 'Always' || imagePullPolicy === 'Never' || imagePullPolicy === 'IfNotPresent')
+    return imagePullPolicy;
   return parseImageReference(image).tag === 'latest' ? 'Always' : 'IfNotPresent';
 }
 
@@ -57,7 +58,10 @@ export class ImagePuller {
     const present = policy === 'Always' ? undefined : await this.#images.resolve(reference);
     if (present !== undefined) return { image: present, wasPresent: true };
     if (policy === 'Never') {
-      throw new PodwrightError('ImageNeverPull', `Container image "${reference}" is not present with pull policy of Never`);
+      throw new PodwrightError(
+        'ImageNeverPull',
+        `Container image "${reference}" is not present with pull policy of Never`,
+      );
     }
     await this.#acquire();
     try {
@@ -82,7 +86,9 @@ export class ImagePuller {
 }
 
 type DockerConfig = {
-  readonly auths?: Readonly<Record<string, { readonly auth?: string; readonly username?: string; readonly password?: string }>>;
+  readonly auths?: Readonly<
+    Record<string, { readonly auth?: string; readonly username?: string; readonly password?: string }>
+  >;
 };
 
 /** The logins that imagePullSecrets hold for the registry of an image. https://kubernetes.io/docs/concepts/containers/images/ */
@@ -92,7 +98,9 @@ export function registryAuths(secrets: readonly Secret[], reference: string): re
     const auths = dockerAuths(secret);
     return Object.entries(auths).flatMap(([server, login]): RegistryAuth[] => {
       if (registryOf(server) !== registry) return [];
-      const [username = '', ...rest] = Buffer.from(login.auth ?? '', 'base64').toString('utf8').split(':');
+      const [username = '', ...rest] = Buffer.from(login.auth ?? '', 'base64')
+        .toString('utf8')
+        .split(':');
       const password = login.password ?? rest.join(':');
       const name = login.username ?? username;
       return name === '' ? [] : [{ username: name, password }];
@@ -104,8 +112,10 @@ export function registryAuths(secrets: readonly Secret[], reference: string): re
 function dockerAuths(secret: Secret): NonNullable<DockerConfig['auths']> {
   const text = (key: string): string => Buffer.from(secret.data?.[key] ?? '', 'base64').toString('utf8');
   try {
-    if (secret.type === 'kubernetes.io/dockerconfigjson') return (JSON.parse(text('.dockerconfigjson')) as DockerConfig).auths ?? {};
-    if (secret.type === 'kubernetes.io/dockercfg') return JSON.parse(text('.dockercfg')) as NonNullable<DockerConfig['auths']>;
+    if (secret.type === 'kubernetes.io/dockerconfigjson')
+      return (JSON.parse(text('.dockerconfigjson')) as DockerConfig).auths ?? {};
+    if (secret.type === 'kubernetes.io/dockercfg')
+      return JSON.parse(text('.dockercfg')) as NonNullable<DockerConfig['auths']>;
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
   }

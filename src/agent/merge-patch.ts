@@ -23,7 +23,8 @@ export function mergePatch(before: object | undefined, after: object): JsonObjec
   for (const key of new Set([...Object.keys(from), ...Object.keys(to)])) {
     const [old, wanted] = [from[key], to[key]];
     if (isDeepStrictEqual(old, wanted)) continue;
-    patch[key] = wanted === undefined ? null : isObject(old) && isObject(wanted) ? mergePatch(old, wanted) : wanted;
+    patch[key] =
+      wanted === undefined ? null : isObject(old) && isObject(wanted) ? mergePatch(old, wanted) : wanted;
   }
   return Object.keys(patch).length === 0 ? undefined : patch;
 }

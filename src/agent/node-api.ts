@@ -25,7 +25,9 @@ export function createNodeApi({ machine, findPod }: NodeApiOptions): NodeApi {
   return {
     async logs(target, { previous, ...options }, signal) {
       const located = locate(target);
-      const runs = located.observed.containers.filter((one) => one.name === located.container.name).filter(hasRun);
+      const runs = located.observed.containers
+        .filter((one) => one.name === located.container.name)
+        .filter(hasRun);
       const instance = previous ? runs.at(-2) : runs.at(-1);
       if (instance === undefined) throw previous ? noPrevious(located) : notStarted(located);
       return machine.readLog(instance.id, options, signal);
@@ -33,7 +35,8 @@ export function createNodeApi({ machine, findPod }: NodeApiOptions): NodeApi {
     async exec({ command, tty, stdin, stdout, stderr, signal, ...target }) {
       const { observed, container } = locate(target);
       const instance = observed.containers.find((one) => one.name === container.name && isRunning(one));
-      if (instance === undefined) throw new PodwrightError('BadRequest', `container not found ("${container.name}")`);
+      if (instance === undefined)
+        throw new PodwrightError('BadRequest', `container not found ("${container.name}")`);
       return machine.exec(instance.id, { command, tty, stdin, stdout, stderr, signal });
     },
   };
@@ -58,7 +61,8 @@ function onlyContainer(pod: Pod): string | undefined {
 }
 
 function ambiguous(pod: Pod): string {
-  const names = (containers: readonly Container[] | undefined): string => (containers ?? []).map((one) => one.name).join(' ');
+  const names = (containers: readonly Container[] | undefined): string =>
+    (containers ?? []).map((one) => one.name).join(' ');
   const inits = names(pod.spec?.initContainers);
   const text = `a container name must be specified for pod ${pod.metadata?.name}, choose one of: [${names(pod.spec?.containers)}]`;
   return inits === '' ? text : `${text} or one of the init containers: [${inits}]`;
@@ -73,7 +77,9 @@ function notStarted(located: Located): PodwrightError {
   const { pod, container } = located;
   const reason = statusOf(located)?.state?.waiting?.reason ?? 'ContainerCreating';
   const where = `container "${container.name}" in pod "${pod.metadata?.name}"`;
-  const isImage = ['ErrImagePull', 'ImagePullBackOff', 'InvalidImageName', 'ErrImageNeverPull'].includes(reason);
+  const isImage = ['ErrImagePull', 'ImagePullBackOff', 'InvalidImageName', 'ErrImageNeverPull'].includes(
+    reason,
+  );
   const what = isImage ? 'trying and failing to pull image' : `waiting to start: ${reason}`;
   return new PodwrightError('BadRequest', `${where} is ${what}`);
 }

@@ -17,8 +17,6 @@ export type NodeDescription = {
   readonly name: string;
   readonly ips: readonly string[];
   readonly capacity: { readonly [resource: string]: Quantity };
-  /** Absent: all of the capacity. */
-  readonly allocatable?: { readonly [resource: string]: Quantity } | undefined;
   readonly labels?: { readonly [key: string]: string } | undefined;
   /** "crun://1.8.1" */
   readonly runtimeVersion: string;
@@ -74,18 +72,26 @@ export class NodeRegistration {
     const status: NodeStatus = {
       ...known.status,
       capacity: node.capacity,
-      allocatable: node.allocatable ?? node.capacity,
+      allocatable: node.capacity,
       addresses: [
         ...node.ips.map((address) => ({ type: 'InternalIP', address })),
         { type: 'Hostname', address: hostname() },
       ],
       conditions: conditionsOf(known.status?.conditions ?? [], { ready, nowText: timeText(clock.nowMs()) }),
       nodeInfo: await systemInfo(node),
-      images: (await images.list()).map(({ tags, digests, sizeBytes }) => ({ names: [...digests, ...tags], sizeBytes })),
+      images: (await images.list()).map(({ tags, digests, sizeBytes }) => ({
+        names: [...digests, ...tags],
+        sizeBytes,
+      })),
     };
     const patch = mergePatch(known.status, status);
     if (patch === undefined) return;
-    await api.patch(NODES, key, { type: 'application/merge-patch+json', body: { status: patch } }, { subresource: 'status' });
+    await api.patch(
+      NODES,
+      key,
+      { type: 'application/merge-patch+json', body: { status: patch } },
+      { subresource: 'status' },
+    );
   }
 
   async #getOrCreate(): Promise<Node> {
@@ -101,13 +107,26 @@ export class NodeRegistration {
       'kubernetes.io/arch': architecture(),
       ...node.labels,
     };
-    return api.create(NODES, { apiVersion: 'v1', kind: 'Node', metadata: { name: node.name, labels }, spec: {} });
+    return api.create(NODES, {
+      apiVersion: 'v1',
+      kind: 'Node',
+      metadata: { name: node.name, labels },
+      spec: {},
+    });
   }
 }
 
 type ReadyVerdict = { readonly status: 'True' | 'False'; readonly reason: string; readonly message: string };
-const READY: ReadyVerdict = { status: 'True', reason: 'KubeletReady', message: 'the node agent is posting ready status' };
-const NOT_READY: ReadyVerdict = { status: 'False', reason: 'KubeletNotReady', message: 'the node agent has been stopped' };
+const READY: ReadyVerdict = {
+  status: 'True',
+  reason: 'KubeletReady',
+  message: 'the node agent is posting ready status',
+};
+const NOT_READY: ReadyVerdict = {
+  status: 'False',
+  reason: 'KubeletNotReady',
+  message: 'the node agent has been stopped',
+};
 
 function conditionsOf(
   before: readonly NodeCondition[],

@@ -31,7 +31,10 @@ export type Notes = {
   readonly volumesVersion?: string | undefined;
   /** Whether the machine lists the pod at all: it may hold a directory and nothing observe() tells. */
   readonly onMachine: boolean;
-  readonly node: { readonly ips: readonly string[]; /** "crun": scheme of containerID. */ readonly runtime: string };
+  readonly node: {
+    readonly ips: readonly string[] /** "crun": scheme of containerID. */;
+    readonly runtime: string;
+  };
 };
 
 export type Observed = ObservedPod & { readonly notes: Notes };

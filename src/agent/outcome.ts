@@ -37,7 +37,8 @@ export function outcomeOf(pod: Pod, observed: Observed, nowMs: number): Outcome 
       message: 'Pod was active on the node longer than the specified deadline',
     };
   }
-  if (initContainers(pod).some((container) => hasInitFailed(pod, container, observed))) return { phase: 'Failed' };
+  if (initContainers(pod).some((container) => hasInitFailed(pod, container, observed)))
+    return { phase: 'Failed' };
   if (hasLostSandboxForGood(pod, observed)) return { phase: 'Failed' };
   return endOfApps(pod, observed);
 }
@@ -69,7 +70,9 @@ function endOfApps(pod: Pod, observed: Observed): Outcome | undefined {
 function hasInitFailed(pod: Pod, container: Container, observed: Observed): boolean {
   if (isSidecar(container) || isPassed(pod, container, observed)) return false;
   const last = lastRunOf(observed, container.name);
-  return last !== undefined && isExited(last) && last.state.exitCode !== 0 && !shouldRestart(pod, container, last);
+  return (
+    last !== undefined && isExited(last) && last.state.exitCode !== 0 && !shouldRestart(pod, container, last)
+  );
 }
 
 /** Under restartPolicy Never a pod that has run anything gets no second sandbox (kubelet's podSandboxChanged). */

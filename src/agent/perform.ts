@@ -7,13 +7,13 @@ import { PODS } from '../client/resources.ts';
 import type { Container, Pod } from '../kube/api-types.ts';
 import type { DnsConfig, Machine, PodIdentity } from '../machine/machine.ts';
 import type { Action } from './action.ts';
+import { goDuration } from './backoff.ts';
 import { containerConfig } from './container-config.ts';
 import { allContainers, newestSandbox } from './container-instances.ts';
 import type { NodeFacts } from './downward.ts';
-import { goDuration } from './backoff.ts';
 import { type ImagePuller, pullPolicyOf, registryAuths } from './image-puller.ts';
-import type { PodEvents } from './pod-events.ts';
 import type { Observed, ReadyImage, Step } from './observed.ts';
+import type { PodEvents } from './pod-events.ts';
 import { sandboxConfig } from './sandbox-config.ts';
 import type { SourceCache } from './source-cache.ts';
 import { volumeSetup } from './volume-config.ts';
@@ -104,7 +104,8 @@ export async function perform(action: Action, performance: Performance): Promise
 }
 
 function podOf({ pod, identity }: Performance): Pod {
-  if (pod === undefined) throw new Error(`an action for a pod the API does not have: ${identity.namespace}/${identity.name}`);
+  if (pod === undefined)
+    throw new Error(`an action for a pod the API does not have: ${identity.namespace}/${identity.name}`);
   return pod;
 }
 
@@ -114,7 +115,10 @@ function containerOf(performance: Performance, name: string): Container {
   return container;
 }
 
-function resolved({ parts, identity, observed }: Performance): { sources: ReturnType<SourceCache['sources']>; facts: NodeFacts } {
+function resolved({ parts, identity, observed }: Performance): {
+  sources: ReturnType<SourceCache['sources']>;
+  facts: NodeFacts;
+} {
   const sandbox = newestSandbox(observed)?.state;
   const ofSandbox = sandbox?.kind === 'ready' ? sandbox.ips : [];
   const { ips, allocatable } = parts.node;
@@ -130,7 +134,9 @@ async function pullImage(action: ActionOf<'pullImage'>, performance: Performance
   const { container: name, image: reference, attempt } = action;
   const container = containerOf(performance, name);
   const sources = parts.sources.sources(identity.namespace);
-  const secrets = (podOf(performance).spec?.imagePullSecrets ?? []).flatMap((ref) => sources.secret(ref.name ?? '') ?? []);
+  const secrets = (podOf(performance).spec?.imagePullSecrets ?? []).flatMap(
+    (ref) => sources.secret(ref.name ?? '') ?? [],
+  );
   const startMs = parts.clock.nowMs();
   const { image, wasPresent } = await parts.puller.ensure({
     reference,
@@ -148,10 +154,17 @@ async function pullImage(action: ActionOf<'pullImage'>, performance: Performance
       : `Successfully pulled image "${reference}" in ${tookText}. Image size: ${image.sizeBytes} bytes.`,
     name,
   );
-  return { kind: 'image', container: name, image: { reference, attempt, imageId: image.id, user: image.user } };
+  return {
+    kind: 'image',
+    container: name,
+    image: { reference, attempt, imageId: image.id, user: image.user },
+  };
 }
 
-async function createSandbox({ attempt, replaces }: ActionOf<'createSandbox'>, performance: Performance): Promise<void> {
+async function createSandbox(
+  { attempt, replaces }: ActionOf<'createSandbox'>,
+  performance: Performance,
+): Promise<void> {
   const { parts, identity, events, signal } = performance;
   if (replaces.length > 0) {
     events.tell('Normal', 'SandboxChanged', 'Pod sandbox changed, it will be killed and re-created.');
@@ -206,9 +219,17 @@ export function problemOf(action: Action, error: unknown): NonNullable<Step['pro
   switch (action.kind) {
     case 'pullImage':
       if (isPodwrightError(error, 'InvalidImageName')) return { reason: 'InvalidImageName', message };
-      return { reason: isPodwrightError(error, 'ImageNeverPull') ? 'ErrImageNeverPull' : 'ErrImagePull', message };
+      return {
+        reason: isPodwrightError(error, 'ImageNeverPull') ? 'ErrImageNeverPull' : 'ErrImagePull',
+        message,
+      };
     case 'createContainer':
-      return { reason: isPodwrightError(error, 'ConfigFailed') ? 'CreateContainerConfigError' : 'CreateContainerError', message };
+      return {
+        reason: isPodwrightError(error, 'ConfigFailed')
+          ? 'CreateContainerConfigError'
+          : 'CreateContainerError',
+        message,
+      };
     case 'startContainer':
       return { reason: 'RunContainerError', message };
     case 'createSandbox':

@@ -1,9 +1,10 @@
 // The main part of a pod's life: bring it up and keep it up. Sandbox, volumes and images side by side; then init
 // containers strictly in order, sidecars staying (KEP-753); then all app containers side by side. The same walk over
 // the spec does start, restart and image change.
+
+import { BOUNDS } from '../base/bounds.ts';
 import type { Container, Pod } from '../kube/api-types.ts';
 import { isSidecar } from '../kube/pod.ts';
-import { BOUNDS } from '../base/bounds.ts';
 import type { Action, Plan } from './action.ts';
 import { restartOf } from './backoff.ts';
 import {
@@ -12,8 +13,8 @@ import {
   definitionHash,
   HASH_ANNOTATION,
   hasRun,
-  initContainers,
   type Instance,
+  initContainers,
   isDefinitionChanged,
   isExited,
   isRunning,
@@ -22,8 +23,8 @@ import {
   newestSandbox,
   type Running,
   runsOf,
-  shouldRestart,
   STREAK_ANNOTATION,
+  shouldRestart,
   streakOf,
   wantedSandboxAttempt,
 } from './container-instances.ts';
@@ -78,7 +79,8 @@ function prepareImages(pod: Pod, observed: Observed, nowMs: number): readonly Ac
     const next = nextInstance(pod, container, observed);
     if (next === undefined || next.atMs > nowMs) return [];
     const { image = '' } = container;
-    if (imageIdFor(container, next, observed) !== undefined || createdInstance(container, observed)) return [];
+    if (imageIdFor(container, next, observed) !== undefined || createdInstance(container, observed))
+      return [];
     return [{ kind: 'pullImage', container: container.name, attempt: next.attempt, image }];
   });
 }
@@ -91,7 +93,8 @@ function imageIdFor(container: Container, next: Next, observed: Observed): strin
 /** The container's instance that was made and never started, if it still is what the spec asks for. */
 function createdInstance(container: Container, observed: Observed): Instance | undefined {
   return observed.containers.find(
-    (one) => one.name === container.name && one.state.kind === 'created' && isUsable(container, one, observed),
+    (one) =>
+      one.name === container.name && one.state.kind === 'created' && isUsable(container, one, observed),
   );
 }
 
@@ -109,7 +112,8 @@ function replaceChanged(
 ): Plan {
   const last = lastRunOf(observed, container.name);
   const isOneShot = initContainers(pod).includes(container) && !isSidecar(container);
-  if (last === undefined || !isRunning(last) || isOneShot || !isDefinitionChanged(container, last)) return { actions: [] };
+  if (last === undefined || !isRunning(last) || isOneShot || !isDefinitionChanged(container, last))
+    return { actions: [] };
   const signal = (name: 'SIGTERM' | 'SIGKILL'): Action => ({
     kind: 'signalContainer',
     container: container.name,
@@ -202,7 +206,9 @@ function tidy(pod: Pod, observed: Observed): readonly Action[] {
     .map((one): Action => ({ kind: 'removeContainer', container: one.name, id: one.id }));
   const newest = newestSandbox(observed);
   const emptySandboxes = observed.sandboxes
-    .filter((sandbox) => sandbox !== newest && !onMachine.some((one) => one.sandboxAttempt === sandbox.attempt))
+    .filter(
+      (sandbox) => sandbox !== newest && !onMachine.some((one) => one.sandboxAttempt === sandbox.attempt),
+    )
     .map((sandbox): Action => ({ kind: 'removeSandbox', attempt: sandbox.attempt }));
   return [...removals, ...(newest?.state.kind === 'ready' ? emptySandboxes : [])];
 }

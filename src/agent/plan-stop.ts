@@ -19,7 +19,9 @@ export function planTermination(pod: Pod, observed: Observed, nowMs: number): Pl
 
 /** The pod came to its end by itself: what still runs (sidecars) stops; the remains stay readable until deletion. */
 export function planCompletion(pod: Pod, observed: Observed, nowMs: number): Plan {
-  const signalled = observed.containers.filter(isRunning).map((one) => one.stopSignalledAtMs ?? Number.POSITIVE_INFINITY);
+  const signalled = observed.containers
+    .filter(isRunning)
+    .map((one) => one.stopSignalledAtMs ?? Number.POSITIVE_INFINITY);
   const deadlineMs = Math.min(...signalled) + graceMs(pod);
   return planStop(pod, observed, { nowMs, deadlineMs }) ?? { actions: [] };
 }
@@ -39,7 +41,9 @@ function planStop(pod: Pod, observed: Observed, { nowMs, deadlineMs }: StopTime)
   const running = observed.containers.filter(isRunning);
   const isOver = running.length === 0 || nowMs >= deadlineMs;
   if (!isOver) {
-    const actions = nextToStop(pod, running).filter((one) => one.stopSignalledAtMs === undefined).map(stopGracefully);
+    const actions = nextToStop(pod, running)
+      .filter((one) => one.stopSignalledAtMs === undefined)
+      .map(stopGracefully);
     return Number.isFinite(deadlineMs) ? { actions, wakeAtMs: deadlineMs } : { actions };
   }
   const up = observed.sandboxes.filter(
@@ -48,7 +52,9 @@ function planStop(pod: Pod, observed: Observed, { nowMs, deadlineMs }: StopTime)
   if (up.length === 0) return undefined;
   return {
     actions: up.map(({ attempt }): Action => {
-      const kills = running.filter((one) => one.sandboxAttempt === attempt && one.stopSignalledAtMs === undefined);
+      const kills = running.filter(
+        (one) => one.sandboxAttempt === attempt && one.stopSignalledAtMs === undefined,
+      );
       return { kind: 'stopSandbox', attempt, kills: kills.map((one) => one.name) };
     }),
   };
@@ -60,7 +66,8 @@ function nextToStop(pod: Pod, running: readonly Running[]): readonly Running[] {
   const isOfSidecar = (one: Running): boolean => sidecars.some((sidecar) => sidecar.name === one.name);
   const others = running.filter((one) => !isOfSidecar(one));
   if (others.length > 0) return others;
-  const order = (one: Running): number => sidecars.findIndex((sidecar: Container) => sidecar.name === one.name);
+  const order = (one: Running): number =>
+    sidecars.findIndex((sidecar: Container) => sidecar.name === one.name);
   return [...running].sort((a, b) => order(b) - order(a)).slice(0, 1);
 }
 

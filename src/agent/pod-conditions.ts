@@ -31,14 +31,23 @@ export function podConditions(facts: ConditionFacts): readonly PodCondition[] {
   ];
   const others = before.filter((condition) => !own.some(([type]) => type === condition.type));
   return [
-    ...own.map(([type, verdict]) => condition(before.find((one) => one.type === type), { type, verdict, facts })),
+    ...own.map(([type, verdict]) =>
+      condition(
+        before.find((one) => one.type === type),
+        { type, verdict, facts },
+      ),
+    ),
     ...others,
   ];
 }
 
 function condition(
   before: PodCondition | undefined,
-  { type, verdict, facts }: { readonly type: string; readonly verdict: Verdict; readonly facts: ConditionFacts },
+  {
+    type,
+    verdict,
+    facts,
+  }: { readonly type: string; readonly verdict: Verdict; readonly facts: ConditionFacts },
 ): PodCondition {
   const generation = facts.pod.metadata?.generation;
   const isSame = before?.status === verdict.status && before.lastTransitionTime !== undefined;
@@ -61,11 +70,21 @@ function initializedVerdict({ phase, isInitialized, initContainerStatuses }: Con
 }
 
 /** Sidecars count: their readiness is the pod's (KEP-753). */
-function containersReadyVerdict({ pod, phase, initContainerStatuses, containerStatuses }: ConditionFacts): Verdict {
+function containersReadyVerdict({
+  pod,
+  phase,
+  initContainerStatuses,
+  containerStatuses,
+}: ConditionFacts): Verdict {
   if (phase === 'Succeeded') return { status: 'False', reason: 'PodCompleted' };
   if (phase === 'Failed') return { status: 'False', reason: 'PodFailed' };
-  const sidecars = initContainers(pod).filter(isSidecar).map((container) => container.name);
-  const counted = [...initContainerStatuses.filter((status) => sidecars.includes(status.name)), ...containerStatuses];
+  const sidecars = initContainers(pod)
+    .filter(isSidecar)
+    .map((container) => container.name);
+  const counted = [
+    ...initContainerStatuses.filter((status) => sidecars.includes(status.name)),
+    ...containerStatuses,
+  ];
   const unready = counted.filter((status) => !status.ready).map((status) => status.name);
   if (unready.length === 0) return TRUE;
   return {

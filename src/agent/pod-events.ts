@@ -11,10 +11,15 @@ export type PodEvents = {
   tell(type: 'Normal' | 'Warning', reason: string, message: string, container?: string): void;
 };
 
-export function podEvents(recorder: EventRecorder, identity: PodIdentity, pod: () => Pod | undefined): PodEvents {
+export function podEvents(
+  recorder: EventRecorder,
+  identity: PodIdentity,
+  pod: () => Pod | undefined,
+): PodEvents {
   const fieldPath = (name: string): string => {
     const current = pod();
-    const isInit = current !== undefined && initContainers(current).some((container) => container.name === name);
+    const isInit =
+      current !== undefined && initContainers(current).some((container) => container.name === name);
     return `spec.${isInit ? 'initContainers' : 'containers'}{${name}}`;
   };
   return {
@@ -39,7 +44,12 @@ export function tellProblem(events: PodEvents, action: Action, problem: NonNulla
       if (problem.reason === 'ErrImagePull') {
         events.tell('Warning', 'Failed', `Failed to pull image "${image}": ${problem.message}`, container);
       } else if (problem.reason === 'InvalidImageName') {
-        events.tell('Warning', 'InspectFailed', `Failed to apply default image tag "${image}": ${problem.message}`, container);
+        events.tell(
+          'Warning',
+          'InspectFailed',
+          `Failed to apply default image tag "${image}": ${problem.message}`,
+          container,
+        );
       }
       events.tell('Warning', 'Failed', `Error: ${problem.reason}`, container);
       return;

@@ -3,8 +3,15 @@
 import { timeText } from '../base/clock.ts';
 import type { ContainerStatus, Pod, PodStatus } from '../kube/api-types.ts';
 import { isTerminal, qosClassOf } from '../kube/pod.ts';
+import {
+  appContainers,
+  initContainers,
+  isRunning,
+  lastRunOf,
+  newestSandbox,
+  recollect,
+} from './container-instances.ts';
 import { containerStatus, type StatusContext } from './container-status.ts';
-import { appContainers, initContainers, isRunning, lastRunOf, newestSandbox, recollect } from './container-instances.ts';
 import type { Observed } from './observed.ts';
 import { finalPhase, letsOthersStart, type Outcome, outcomeOf } from './outcome.ts';
 import { podConditions } from './pod-conditions.ts';
@@ -12,8 +19,10 @@ import { podConditions } from './pod-conditions.ts';
 export function podStatus(pod: Pod, observed: Observed, nowMs: number): PodStatus {
   const seen = recollect(pod, observed);
   const isTerminating = pod.metadata?.deletionTimestamp !== undefined;
-  const outcome = isTerminating && !isTerminal(pod) ? { phase: finalPhase(pod, seen) } : outcomeOf(pod, seen, nowMs);
-  const isStillUp = seen.containers.some(isRunning) || seen.sandboxes.some(({ state }) => state.kind === 'ready');
+  const outcome =
+    isTerminating && !isTerminal(pod) ? { phase: finalPhase(pod, seen) } : outcomeOf(pod, seen, nowMs);
+  const isStillUp =
+    seen.containers.some(isRunning) || seen.sandboxes.some(({ state }) => state.kind === 'ready');
   const life = outcome === undefined ? 'kept' : isStillUp ? 'ending' : 'ended';
   const context: StatusContext = { pod, observed: seen, nowMs, life };
 
@@ -59,7 +68,9 @@ function initStatuses(context: StatusContext): readonly ContainerStatus[] {
 function phaseOf({ pod, observed, life }: StatusContext, outcome: Outcome | undefined): string {
   if (isTerminal(pod)) return pod.status?.phase ?? 'Failed';
   if (outcome !== undefined && life === 'ended') return outcome.phase;
-  const haveAllRun = appContainers(pod).every((container) => lastRunOf(observed, container.name) !== undefined);
+  const haveAllRun = appContainers(pod).every(
+    (container) => lastRunOf(observed, container.name) !== undefined,
+  );
   return haveAllRun || pod.status?.phase === 'Running' ? 'Running' : 'Pending';
 }
 

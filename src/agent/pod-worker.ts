@@ -5,10 +5,10 @@
 // - The mailbox holds only the newest pod; any number of wakes before a turn is one turn.
 // - An action runs at most once at a time; two on one subject never run together; one no longer planned is aborted.
 // - Errors of actions end here: they become steps with a back-off, and Events. Everything else crashes.
-import { type CancelTimer } from '../base/clock.ts';
+import type { CancelTimer } from '../base/clock.ts';
 import { errorText, isPodwrightError } from '../base/errors.ts';
-import type { EventRecorder } from '../client/event-recorder.ts';
 import type { Log } from '../base/log.ts';
+import type { EventRecorder } from '../client/event-recorder.ts';
 import type { Pod } from '../kube/api-types.ts';
 import type { ObservedPod, PodIdentity } from '../machine/machine.ts';
 import { type Action, actionKey, actionSubject, type Plan } from './action.ts';
@@ -120,12 +120,14 @@ export class PodWorker {
     return {
       volumes: observed.volumes,
       sandboxes: observed.sandboxes.filter(
-        ({ attempt }) => !making.some((action) => action.kind === 'createSandbox' && action.attempt === attempt),
+        ({ attempt }) =>
+          !making.some((action) => action.kind === 'createSandbox' && action.attempt === attempt),
       ),
       containers: observed.containers.filter(
         ({ name, attempt }) =>
           !making.some(
-            (action) => action.kind === 'createContainer' && action.container === name && action.attempt === attempt,
+            (action) =>
+              action.kind === 'createContainer' && action.container === name && action.attempt === attempt,
           ),
       ),
     };
@@ -141,7 +143,9 @@ export class PodWorker {
   #sleepUntil(times: readonly (number | undefined)[]): void {
     this.#cancelTimer();
     const atMs = Math.min(...times.map((time) => time ?? Number.POSITIVE_INFINITY));
-    this.#cancelTimer = Number.isFinite(atMs) ? this.#options.parts.clock.at(atMs, () => this.wake()) : () => {};
+    this.#cancelTimer = Number.isFinite(atMs)
+      ? this.#options.parts.clock.at(atMs, () => this.wake())
+      : () => {};
   }
 
   #reconcile(actions: Plan['actions'], observed: Observed): void {
@@ -164,7 +168,14 @@ export class PodWorker {
   #start(action: Action, observed: Observed): void {
     const { parts, identity } = this.#options;
     const abort = new AbortController();
-    const performance = { parts, identity, pod: this.#pod, observed, events: this.#events, signal: abort.signal };
+    const performance = {
+      parts,
+      identity,
+      pod: this.#pod,
+      observed,
+      events: this.#events,
+      signal: abort.signal,
+    };
     if (action.kind === 'patchStatus' && this.#pod !== undefined) {
       tellBackOffs(this.#events, this.#pod, podStatus(this.#pod, observed, parts.clock.nowMs()));
     }
@@ -176,7 +187,8 @@ export class PodWorker {
   }
 
   #succeeded(action: Action, learned: Learned | undefined): void {
-    if (learned?.kind === 'image') this.#images = new Map([...this.#images, [learned.container, learned.image]]);
+    if (learned?.kind === 'image')
+      this.#images = new Map([...this.#images, [learned.container, learned.image]]);
     if (learned?.kind === 'volumes') this.#volumesVersion = learned.version;
     if (learned?.kind === 'pod' && this.#pod !== undefined) this.submit(learned.pod);
     this.#steps = recordStep(this.#steps, action, { atMs: this.#options.parts.clock.nowMs() });
@@ -185,19 +197,30 @@ export class PodWorker {
 
   #failed(action: Action, error: unknown, signal: AbortSignal): void {
     // Nobody wants it any more: no failure.
-    if (signal.aborted) return this.#end(action);
+    if (!signal.aborted) this.#recordFailure(action, error);
+    this.#end(action);
+  }
+
+  #recordFailure(action: Action, error: unknown): void {
     const { identity, log, parts } = this.#options;
     if (!isPodwrightError(error)) {
-      log.error('action failed unexpectedly', { pod: `${identity.namespace}/${identity.name}`, action: action.kind, error: errorText(error) });
+      log.error('action failed unexpectedly', {
+        pod: `${identity.namespace}/${identity.name}`,
+        action: action.kind,
+        error: errorText(error),
+      });
     }
     const problem = problemOf(action, error);
-    log.warn('action failed', { pod: `${identity.namespace}/${identity.name}`, action: actionKey(action), problem: problem.message });
+    log.warn('action failed', {
+      pod: `${identity.namespace}/${identity.name}`,
+      action: actionKey(action),
+      problem: problem.message,
+    });
     tellProblem(this.#events, action, problem);
     if (action.kind === 'createContainer' && isPodwrightError(error, 'ImageNotFound')) {
       this.#images = new Map([...this.#images].filter(([name]) => name !== action.container));
     }
     this.#steps = recordStep(this.#steps, action, { atMs: parts.clock.nowMs(), problem });
-    this.#end(action);
   }
 
   #end(action: Action): void {

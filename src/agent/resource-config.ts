@@ -8,11 +8,11 @@ import { allContainers, appContainers, initContainers } from './container-instan
 
 export function containerResources(resources: ResourceRequirements | undefined): CgroupResources {
   const { limits, requests } = resources ?? {};
-  const cpuRequest = requests?.['cpu'] ?? limits?.['cpu'];
+  const cpuRequest = requests?.cpu ?? limits?.cpu;
   return {
     ...(cpuRequest === undefined ? {} : { cpuRequestMilli: quantityMilli(cpuRequest) }),
-    ...(limits?.['cpu'] === undefined ? {} : { cpuLimitMilli: quantityMilli(limits['cpu']) }),
-    ...(limits?.['memory'] === undefined ? {} : { memoryLimitBytes: quantityValue(limits['memory']) }),
+    ...(limits?.cpu === undefined ? {} : { cpuLimitMilli: quantityMilli(limits.cpu) }),
+    ...(limits?.memory === undefined ? {} : { memoryLimitBytes: quantityValue(limits.memory) }),
   };
 }
 
@@ -24,7 +24,7 @@ export function podResources(pod: Pod): CgroupResources {
   const cpuLimitMilli = podLimit(pod, 'cpuLimitMilli');
   const memoryLimitBytes = podLimit(pod, 'memoryLimitBytes');
   return {
-    ...(requests['cpu'] === undefined ? {} : { cpuRequestMilli: requests['cpu'] }),
+    ...(requests.cpu === undefined ? {} : { cpuRequestMilli: requests.cpu }),
     ...(cpuLimitMilli === undefined ? {} : { cpuLimitMilli }),
     ...(memoryLimitBytes === undefined ? {} : { memoryLimitBytes }),
   };
@@ -33,7 +33,8 @@ export function podResources(pod: Pod): CgroupResources {
 function podLimit(pod: Pod, which: 'cpuLimitMilli' | 'memoryLimitBytes'): number | undefined {
   const ofPod = containerResources(pod.spec?.resources)[which];
   if (ofPod !== undefined) return ofPod;
-  const limitOf = (container: Container): number | undefined => containerResources(container.resources)[which];
+  const limitOf = (container: Container): number | undefined =>
+    containerResources(container.resources)[which];
   if (allContainers(pod).some((container) => limitOf(container) === undefined)) return undefined;
   const sum = (containers: readonly Container[]): number =>
     containers.reduce((total, container) => total + (limitOf(container) ?? 0), 0);
@@ -57,7 +58,7 @@ export function oomScoreAdj(pod: Pod, container: Container, nodeMemoryBytes: num
   if (qos === 'Guaranteed') return -997;
   if (qos === 'BestEffort') return 1000;
   const scoreOf = (one: Container): number => {
-    const request = one.resources?.requests?.['memory'] ?? one.resources?.limits?.['memory'] ?? 0;
+    const request = one.resources?.requests?.memory ?? one.resources?.limits?.memory ?? 0;
     const score = Math.floor(1000 - (1000 * quantityValue(request)) / nodeMemoryBytes);
     return Math.min(999, Math.max(3, score));
   };

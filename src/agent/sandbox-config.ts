@@ -28,7 +28,9 @@ export function sandboxConfig(pod: Pod, attempt: number, node: NodeNames): Sandb
     portMappings: isHostNetwork ? [] : portMappings(pod),
     dns: dnsOf(pod, node.dns),
     hostAliases: (spec.hostAliases ?? []).map(({ ip, hostnames = [] }) => ({ ip, hostnames })),
-    sysctls: Object.fromEntries((spec.securityContext?.sysctls ?? []).map(({ name, value }) => [name, value])),
+    sysctls: Object.fromEntries(
+      (spec.securityContext?.sysctls ?? []).map(({ name, value }) => [name, value]),
+    ),
     qosClass: qosClassOf(spec),
     podResources: podResources(pod),
   };
@@ -45,7 +47,14 @@ function portMappings(pod: Pod): readonly PortMapping[] {
     (container.ports ?? []).flatMap(({ hostPort, containerPort, protocol, hostIP }): PortMapping[] => {
       if (hostPort === undefined || hostPort === 0) return [];
       const known = protocol === 'UDP' || protocol === 'SCTP' ? protocol : 'TCP';
-      return [{ protocol: known, containerPort, hostPort, ...(hostIP === undefined || hostIP === '' ? {} : { hostIP }) }];
+      return [
+        {
+          protocol: known,
+          containerPort,
+          hostPort,
+          ...(hostIP === undefined || hostIP === '' ? {} : { hostIP }),
+        },
+      ];
     }),
   );
 }
@@ -58,9 +67,13 @@ function dnsOf(pod: Pod, ofNode: DnsConfig | undefined): DnsConfig | 'node' {
   const { dnsPolicy, dnsConfig } = pod.spec ?? {};
   if (dnsPolicy !== 'None' && dnsConfig === undefined) return 'node';
   const base = dnsPolicy === 'None' ? undefined : ofNode;
-  const own = (dnsConfig?.options ?? []).map(({ name = '', value }) => (value === undefined ? name : `${name}:${value}`));
+  const own = (dnsConfig?.options ?? []).map(({ name = '', value }) =>
+    value === undefined ? name : `${name}:${value}`,
+  );
   const nameOf = (option: string): string => option.split(':')[0] ?? option;
-  const inherited = (base?.options ?? []).filter((option) => !own.some((one) => nameOf(one) === nameOf(option)));
+  const inherited = (base?.options ?? []).filter(
+    (option) => !own.some((one) => nameOf(one) === nameOf(option)),
+  );
   return {
     nameservers: [...new Set([...(base?.nameservers ?? []), ...(dnsConfig?.nameservers ?? [])])],
     searches: [...new Set([...(base?.searches ?? []), ...(dnsConfig?.searches ?? [])])],

@@ -10,14 +10,18 @@ export function containerSecurity(pod: Pod, container: Container, imageUser: str
   const own = container.securityContext ?? {};
   const runAsUser = own.runAsUser ?? ofPod.runAsUser;
   const runAsNonRoot = own.runAsNonRoot ?? ofPod.runAsNonRoot ?? false;
-  if (runAsNonRoot) checkNonRoot(runAsUser, imageUser, `(pod: "${podText(pod)}", container: ${container.name})`);
+  if (runAsNonRoot)
+    checkNonRoot(runAsUser, imageUser, `(pod: "${podText(pod)}", container: ${container.name})`);
   const privileged = own.privileged ?? false;
   const added = own.capabilities?.add ?? [];
   return {
     runAsUser,
     runAsGroup: own.runAsGroup ?? ofPod.runAsGroup,
     runAsNonRoot,
-    supplementalGroups: [...(ofPod.supplementalGroups ?? []), ...(ofPod.fsGroup === undefined ? [] : [ofPod.fsGroup])],
+    supplementalGroups: [
+      ...(ofPod.supplementalGroups ?? []),
+      ...(ofPod.fsGroup === undefined ? [] : [ofPod.fsGroup]),
+    ],
     privileged,
     readOnlyRootFilesystem: own.readOnlyRootFilesystem ?? false,
     // Privileged and CAP_SYS_ADMIN always may: the API refuses a contradiction.
@@ -29,7 +33,8 @@ export function containerSecurity(pod: Pod, container: Container, imageUser: str
   };
 }
 
-const podText = (pod: Pod): string => `${pod.metadata?.name}_${pod.metadata?.namespace}(${pod.metadata?.uid})`;
+const podText = (pod: Pod): string =>
+  `${pod.metadata?.name}_${pod.metadata?.namespace}(${pod.metadata?.uid})`;
 
 /** An image's user that is a name cannot be checked: it might be root under another name. */
 function checkNonRoot(runAsUser: number | undefined, imageUser: string, where: string): void {

@@ -77,7 +77,13 @@ export class SourceCache {
 
   #follow(key: string, ref: SourceRef, pod: Pod): Entry {
     const { promise: synced, resolve } = Promise.withResolvers<void>();
-    const entry: Entry = { object: undefined, isSynced: false, synced, users: new Set(), abort: new AbortController() };
+    const entry: Entry = {
+      object: undefined,
+      isSynced: false,
+      synced,
+      users: new Set(),
+      abort: new AbortController(),
+    };
     this.#entries.set(key, entry);
     const changed = (object: KubeObject | undefined): void => {
       entry.object = object;

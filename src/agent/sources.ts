@@ -1,7 +1,8 @@
 // The ConfigMaps and Secrets a pod refers to, as data: which ones (pure), and the ones that were found. Who fetches and
 // follows them is source-cache.ts.
-import type { ConfigMap, Container, Pod, Secret } from '../kube/api-types.ts';
+
 import { PodwrightError } from '../base/errors.ts';
+import type { ConfigMap, Container, Pod, Secret } from '../kube/api-types.ts';
 import { allContainers } from './container-instances.ts';
 
 export type SourceRef = { readonly kind: 'ConfigMap' | 'Secret'; readonly name: string };
@@ -48,13 +49,21 @@ function ref(kind: SourceRef['kind'], name: string | undefined): readonly Source
 }
 
 /** Throws ConfigFailed in the kubelet's words, unless it is optional: then undefined. */
-export function requireConfigMap(sources: Sources, name: string, optional: boolean | undefined): ConfigMap | undefined {
+export function requireConfigMap(
+  sources: Sources,
+  name: string,
+  optional: boolean | undefined,
+): ConfigMap | undefined {
   const found = sources.configMap(name);
   if (found === undefined && optional !== true) throw configFailed(`configmap "${name}" not found`);
   return found;
 }
 
-export function requireSecret(sources: Sources, name: string, optional: boolean | undefined): Secret | undefined {
+export function requireSecret(
+  sources: Sources,
+  name: string,
+  optional: boolean | undefined,
+): Secret | undefined {
   const found = sources.secret(name);
   if (found === undefined && optional !== true) throw configFailed(`secret "${name}" not found`);
   return found;
@@ -68,7 +77,9 @@ export function configFailed(message: string): PodwrightError {
 export function configMapEntries(configMap: ConfigMap): ReadonlyMap<string, Uint8Array> {
   return new Map([
     ...Object.entries(configMap.data ?? {}).map(([key, text]) => [key, Buffer.from(text)] as const),
-    ...Object.entries(configMap.binaryData ?? {}).map(([key, text]) => [key, Buffer.from(text, 'base64')] as const),
+    ...Object.entries(configMap.binaryData ?? {}).map(
+      ([key, text]) => [key, Buffer.from(text, 'base64')] as const,
+    ),
   ]);
 }
 

@@ -16,7 +16,7 @@ import type { EventRecorder } from '../client/event-recorder.ts';
 import { runInformer } from '../client/informer.ts';
 import type { ResourceApi } from '../client/resource-api.ts';
 import { PODS } from '../client/resources.ts';
-import type { Pod } from '../kube/api-types.ts';
+import type { ObjectMeta, Pod, PodSpec } from '../kube/api-types.ts';
 
 /** Kubernetes' annotations of static pods and their mirrors. */
 const MIRROR = 'kubernetes.io/config.mirror';
@@ -109,7 +109,10 @@ export class StaticPods {
       const wish = wanted.get(key);
       const isSame = wish !== undefined && hashOf(wish) === hashOf(pod);
       if (isSame || pod.metadata?.deletionTimestamp !== undefined) continue;
-      await ignoring('NotFound', api.delete(PODS, { namespace: pod.metadata?.namespace, name: pod.metadata?.name ?? '' }));
+      await ignoring(
+        'NotFound',
+        api.delete(PODS, { namespace: pod.metadata?.namespace, name: pod.metadata?.name ?? '' }),
+      );
     }
     for (const [key, pod] of wanted) {
       if (!this.#present.has(key)) await ignoring('AlreadyExists', this.#create(pod));
@@ -132,7 +135,8 @@ export class StaticPods {
       if (!/^[^.].*\.(ya?ml|json)$/.test(file)) continue;
       const path = join(directory, file);
       try {
-        for (const pod of parseManifest(await readFile(path, 'utf8'), path, this.#options.node.name)) pods.set(keyOf(pod), pod);
+        for (const pod of parseManifest(await readFile(path, 'utf8'), path, this.#options.node.name))
+          pods.set(keyOf(pod), pod);
       } catch (error) {
         this.#report(path, error);
       }
@@ -163,7 +167,9 @@ export function parseManifest(text: string, path: string, nodeName: string): rea
     if (object === null) return [];
     if (!isPod(object)) throw new PodwrightError('InvalidInput', 'it is not a Pod with a name and a spec');
     const { metadata, spec } = object;
-    const hash = createHash('md5').update(JSON.stringify([object, nodeName])).digest('hex');
+    const hash = createHash('md5')
+      .update(JSON.stringify([object, nodeName]))
+      .digest('hex');
     return [
       {
         apiVersion: 'v1',
@@ -180,7 +186,9 @@ export function parseManifest(text: string, path: string, nodeName: string): rea
   });
 }
 
-function isPod(object: unknown): object is Required<Pick<Pod, 'metadata' | 'spec'>> & Pod {
+type Manifest = Pod & { readonly metadata: ObjectMeta; readonly spec: PodSpec };
+
+function isPod(object: unknown): object is Manifest {
   const pod = object as Pod;
   return pod.kind === 'Pod' && typeof pod.metadata?.name === 'string' && Array.isArray(pod.spec?.containers);
 }

@@ -1,12 +1,25 @@
 // The pod's volumes with their contents resolved, as the machine needs them. Pure; throws ConfigFailed in the kubelet's
 // words, naming the volume it is about.
 import { PodwrightError } from '../base/errors.ts';
-import type { DownwardAPIVolumeFile, KeyToPath, Pod, ProjectedVolumeSource, Volume } from '../kube/api-types.ts';
+import type {
+  DownwardAPIVolumeFile,
+  KeyToPath,
+  Pod,
+  ProjectedVolumeSource,
+  Volume,
+} from '../kube/api-types.ts';
 import { quantityValue } from '../kube/quantity.ts';
 import type { VolumeConfig, VolumeFile, VolumeSetup } from '../machine/machine.ts';
 import { podIdentity } from './container-config.ts';
 import { fieldValue, type NodeFacts, resourceFieldValue } from './downward.ts';
-import { configFailed, configMapEntries, requireConfigMap, requireSecret, secretEntries, type Sources } from './sources.ts';
+import {
+  configFailed,
+  configMapEntries,
+  requireConfigMap,
+  requireSecret,
+  type Sources,
+  secretEntries,
+} from './sources.ts';
 
 export type VolumeContext = { readonly pod: Pod; readonly sources: Sources; readonly facts: NodeFacts };
 
@@ -26,7 +39,10 @@ function named(volume: Volume, context: VolumeContext): VolumeConfig {
     return volumeConfig(volume, context);
   } catch (error) {
     if (!(error instanceof PodwrightError)) throw error;
-    throw new PodwrightError(error.code, `MountVolume.SetUp failed for volume "${volume.name}" : ${error.message}`);
+    throw new PodwrightError(
+      error.code,
+      `MountVolume.SetUp failed for volume "${volume.name}" : ${error.message}`,
+    );
   }
 }
 
@@ -34,20 +50,40 @@ function volumeConfig(volume: Volume, context: VolumeContext): VolumeConfig {
   const { name, emptyDir, hostPath, configMap, secret, downwardAPI, projected } = volume;
   if (emptyDir !== undefined) {
     const sizeLimitBytes = emptyDir.sizeLimit === undefined ? undefined : quantityValue(emptyDir.sizeLimit);
-    return { kind: 'emptyDir', name, medium: emptyDir.medium === 'Memory' ? 'memory' : 'disk', sizeLimitBytes };
+    return {
+      kind: 'emptyDir',
+      name,
+      medium: emptyDir.medium === 'Memory' ? 'memory' : 'disk',
+      sizeLimitBytes,
+    };
   }
   if (hostPath !== undefined) {
     return { kind: 'hostPath', name, path: hostPath.path, type: hostPathType(hostPath.type ?? '') };
   }
   if (configMap !== undefined) {
-    return { kind: 'files', name, medium: 'disk', files: configMapFiles(configMap.name ?? '', configMap, context) };
+    return {
+      kind: 'files',
+      name,
+      medium: 'disk',
+      files: configMapFiles(configMap.name ?? '', configMap, context),
+    };
   }
   if (secret !== undefined) {
-    return { kind: 'files', name, medium: 'memory', files: secretFiles(secret.secretName ?? '', secret, context) };
+    return {
+      kind: 'files',
+      name,
+      medium: 'memory',
+      files: secretFiles(secret.secretName ?? '', secret, context),
+    };
   }
   if (downwardAPI !== undefined) {
     const mode = downwardAPI.defaultMode ?? DEFAULT_MODE;
-    return { kind: 'files', name, medium: 'memory', files: downwardFiles(downwardAPI.items ?? [], mode, context) };
+    return {
+      kind: 'files',
+      name,
+      medium: 'memory',
+      files: downwardFiles(downwardAPI.items ?? [], mode, context),
+    };
   }
   if (projected !== undefined) {
     return { kind: 'files', name, medium: 'memory', files: projectedFiles(projected, context) };
@@ -56,7 +92,16 @@ function volumeConfig(volume: Volume, context: VolumeContext): VolumeConfig {
   throw configFailed(`volume type ${kind} is not supported`);
 }
 
-const HOST_PATH_TYPES = ['', 'DirectoryOrCreate', 'Directory', 'FileOrCreate', 'File', 'Socket', 'CharDevice', 'BlockDevice'] as const;
+const HOST_PATH_TYPES = [
+  '',
+  'DirectoryOrCreate',
+  'Directory',
+  'FileOrCreate',
+  'File',
+  'Socket',
+  'CharDevice',
+  'BlockDevice',
+] as const;
 type HostPathType = (typeof HOST_PATH_TYPES)[number];
 
 function hostPathType(text: string): HostPathType {
@@ -112,9 +157,12 @@ function downwardFiles(
 function projectedFiles(source: ProjectedVolumeSource, context: VolumeContext): readonly VolumeFile[] {
   const defaultMode = source.defaultMode ?? DEFAULT_MODE;
   return (source.sources ?? []).flatMap((one): readonly VolumeFile[] => {
-    if (one.configMap !== undefined) return configMapFiles(one.configMap.name ?? '', { ...one.configMap, defaultMode }, context);
-    if (one.secret !== undefined) return secretFiles(one.secret.name ?? '', { ...one.secret, defaultMode }, context);
-    if (one.downwardAPI !== undefined) return downwardFiles(one.downwardAPI.items ?? [], defaultMode, context);
+    if (one.configMap !== undefined)
+      return configMapFiles(one.configMap.name ?? '', { ...one.configMap, defaultMode }, context);
+    if (one.secret !== undefined)
+      return secretFiles(one.secret.name ?? '', { ...one.secret, defaultMode }, context);
+    if (one.downwardAPI !== undefined)
+      return downwardFiles(one.downwardAPI.items ?? [], defaultMode, context);
     throw configFailed(`projected source ${Object.keys(one)[0] ?? 'unknown'} is not supported`);
   });
 }

@@ -21,8 +21,6 @@ export const BOUNDS = {
   stepRetryMsMax: 60_000,
   /** Longest wait for a program that should be quick (runtime, CNI plug-in); a hung one costs only its own pod. */
   programTimeoutMs: 60_000,
-  /** Image pulls at a time: more only share the same line and disk. */
-  parallelPulls: 3,
   /** kubelet's nodeStatusReportFrequency: how often an unchanged Node is confirmed. */
   nodeHeartbeatMs: 5 * 60_000,
   /** Longest image pull. */
@@ -33,6 +31,8 @@ export const BOUNDS = {
   programOutputBytes: 1024 * 1024,
   /** Wait for the end of a finished program's output, which something it left behind may hold open. */
   programDrainMs: 1_000,
+  /** Wait for killed processes to be gone; only one stuck in the kernel takes longer. */
+  killWaitMs: 5_000,
   /** kubelet's limit for the termination message. */
   terminationMessageBytes: 4096,
   /** Dead instances kept per container for `logs --previous`: kubelet's maxPerPodContainer. */
