@@ -2,7 +2,9 @@
 import { randomBytes } from 'node:crypto';
 import { open, readFile, rename, rm } from 'node:fs/promises';
 
+/** "ENOENT" and the like, of Node's errors and of SystemCall errors. */
 export function errnoOf(error: unknown): string | undefined {
+  if (error instanceof Error && 'errno' in error && typeof error.errno === 'string') return error.errno;
   return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
 }
 

@@ -4,6 +4,8 @@
 //   pods/<uid>/pod.json                       identity and what removePod must undo
 //   pods/<uid>/sandboxes/<attempt>/           record, infra bundle, hosts, resolv.conf, network result
 //   pods/<uid>/containers/<name>/<attempt>/   record, OCI bundle, pid, rootfs (the overlay mount)
+//   pods/<uid>/volumes/<name>.json            record: this volume is set up
+//   pods/<uid>/subpaths/<name>/<hash>         bind mount of one subPath of a volume
 //   exits/<container id>                      written by conmon: the exit code; mtime = when
 //   runtime/                                  the OCI runtime's own state (--root)
 // data dir (survives a reboot):
@@ -30,12 +32,16 @@ export const sandboxDir = (dirs: MachineDirs, uid: PodUid, attempt: number): str
   join(runPodDir(dirs, uid), 'sandboxes', String(attempt));
 export const containerDir = (dirs: MachineDirs, { uid, name, attempt }: InstanceName): string =>
   join(runPodDir(dirs, uid), 'containers', name, String(attempt));
+export const volumeRecordsDir = (dirs: MachineDirs, uid: PodUid): string =>
+  join(runPodDir(dirs, uid), 'volumes');
+export const subPathsDir = (dirs: MachineDirs, uid: PodUid): string => join(runPodDir(dirs, uid), 'subpaths');
 export const exitsDir = (dirs: MachineDirs): string => join(dirs.runDir, 'exits');
 export const runtimeRoot = (dirs: MachineDirs): string => join(dirs.runDir, 'runtime');
 
 export const dataPodDir = (dirs: MachineDirs, uid: PodUid): string => join(dirs.dataDir, 'pods', uid);
+export const volumesDir = (dirs: MachineDirs, uid: PodUid): string => join(dataPodDir(dirs, uid), 'volumes');
 export const volumeDir = (dirs: MachineDirs, uid: PodUid, volume: string): string =>
-  join(dataPodDir(dirs, uid), 'volumes', volume);
+  join(volumesDir(dirs, uid), volume);
 export const layerDir = (dirs: MachineDirs, { uid, name, attempt }: InstanceName): string =>
   join(dataPodDir(dirs, uid), 'containers', name, String(attempt));
 export const storageDir = (dirs: MachineDirs): string => join(dirs.dataDir, 'storage');

@@ -1,34 +1,76 @@
-// The volumes of a pod on this machine.
-
+// The volumes of a pod: set up, listed, taken away. Not which container mounts what (sub-path.ts finds the directory to
+// bind) and not what is in a configMap (the agent has resolved the files).
+//
+// Invariant: a volume has a record in the run dir exactly when it is set up, and the record is written last. Records go
+// with a reboot as tmpfs mounts do; then the volume is set up again, and an emptyDir on disk keeps its files.
+import { mkdir, rm } from 'node:fs/promises';
 import type { PodUid } from '../../base/brand.ts';
-import { PodwrightError } from '../../base/errors.ts';
-import type { MachineDirs } from '../layout.ts';
-import type { VolumeSetup } from '../machine.ts';
+import { errorText, PodwrightError } from '../../base/errors.ts';
+import { type MachineDirs, subPathsDir, volumeDir, volumeRecordsDir, volumesDir } from '../layout.ts';
+import type { VolumeConfig, VolumeSetup } from '../machine.ts';
+import { unmountBelow } from '../system/mountinfo.ts';
+import { setUpEmptyDir, setUpMedium } from './empty-dir.ts';
+import { writeFilesVolume } from './files-volume.ts';
+import { checkHostPath } from './host-path.ts';
+import { readRecord, writeRecord } from './volume-record.ts';
 
+export { resolveMount, type VolumeMountSource } from './sub-path.ts';
+export { listVolumes } from './volume-record.ts';
+
+type Pod = { readonly dirs: MachineDirs; readonly uid: PodUid; readonly fsGroup: number | undefined };
+
+/**
+ * Brings the pod's volumes to what is asked: sets up missing ones, rewrites changed files, leaves the rest. Volumes are
+ * independent of one another; one that fails does not keep the others from being set up. Throws MountFailed with the
+ * kubelet's words ("MountVolume.SetUp failed for volume ..."), or the signal's reason.
+ */
 export async function setUpVolumes(
-  _dirs: MachineDirs,
-  _setup: VolumeSetup,
-  _signal: AbortSignal,
+  dirs: MachineDirs,
+  setup: VolumeSetup,
+  signal: AbortSignal,
 ): Promise<void> {
-  throw new PodwrightError('Unsupported', 'set up volumes');
+  signal.throwIfAborted();
+  const pod: Pod = { dirs, uid: setup.pod.uid, fsGroup: setup.fsGroup };
+  await mkdir(volumeRecordsDir(dirs, pod.uid), { recursive: true, mode: 0o700 });
+  await mkdir(volumesDir(dirs, pod.uid), { recursive: true, mode: 0o700 });
+  const results = await Promise.allSettled(setup.volumes.map((volume) => setUpVolume(pod, volume)));
+  for (const result of results) if (result.status === 'rejected') throw result.reason;
+  signal.throwIfAborted();
 }
 
-export async function removeVolumes(_dirs: MachineDirs, _uid: PodUid): Promise<void> {
-  throw new PodwrightError('Unsupported', 'remove volumes');
+async function setUpVolume(pod: Pod, volume: VolumeConfig): Promise<void> {
+  try {
+    const isSetUp = readRecord(pod.dirs, pod.uid, volume.name) !== undefined;
+    // The files of a volume may change in its life; the others are as they were made.
+    if (isSetUp && volume.kind !== 'files') return;
+    await makeVolume(pod, volume);
+    if (!isSetUp) await writeRecord(pod.dirs, pod.uid, volume);
+  } catch (error) {
+    const message = `MountVolume.SetUp failed for volume "${volume.name}" : ${errorText(error)}`;
+    throw new PodwrightError('MountFailed', message, { cause: error });
+  }
 }
 
-/** Names of the volumes that are set up. */
-export function listVolumes(_dirs: MachineDirs, _uid: PodUid): string[] {
-  return [];
+async function makeVolume(pod: Pod, volume: VolumeConfig): Promise<void> {
+  const directory = volumeDir(pod.dirs, pod.uid, volume.name);
+  switch (volume.kind) {
+    case 'emptyDir':
+      return setUpEmptyDir(directory, volume, pod.fsGroup);
+    case 'hostPath':
+      return checkHostPath(volume);
+    case 'files':
+      await setUpMedium(directory, volume);
+      return writeFilesVolume(directory, volume.files, pod.fsGroup);
+  }
 }
 
-export type VolumeMountSource = { readonly name: string; readonly subPath?: string | undefined };
-
-/** The host path to bind into a container. Throws ConfigFailed. */
-export async function resolveMount(
-  _dirs: MachineDirs,
-  _uid: PodUid,
-  _source: VolumeMountSource,
-): Promise<string> {
-  throw new PodwrightError('Unsupported', 'resolve mount');
+/**
+ * The undo of setUpVolumes; works also where it ran half or never. Nothing outside the pod's own directories is touched:
+ * a hostPath was never mounted there, and what containers or others mounted below is unmounted before anything is deleted.
+ */
+export async function removeVolumes(dirs: MachineDirs, uid: PodUid): Promise<void> {
+  for (const directory of [volumeRecordsDir(dirs, uid), subPathsDir(dirs, uid), volumesDir(dirs, uid)]) {
+    await unmountBelow(directory);
+    await rm(directory, { recursive: true, force: true });
+  }
 }
