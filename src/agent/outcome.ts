@@ -29,18 +29,20 @@ export function outcomeOf(pod: Pod, observed: Observed, nowMs: number): Outcome 
     const { phase, reason, message } = pod.status ?? {};
     return { phase: phase === 'Succeeded' ? 'Succeeded' : 'Failed', reason, message };
   }
-  const deadline = deadlineMs(pod);
-  if (deadline !== undefined && nowMs >= deadline) {
+  const ended = endOfApps(pod, observed);
+  const deadline = deadlineMs(pod) ?? Number.POSITIVE_INFINITY;
+  if (nowMs >= deadline && !(ended !== undefined && ended.atMs < deadline)) {
     return {
       phase: 'Failed',
       reason: 'DeadlineExceeded',
       message: 'Pod was active on the node longer than the specified deadline',
     };
   }
-  if (initContainers(pod).some((container) => hasInitFailed(pod, container, observed)))
-    return { phase: 'Failed' };
-  if (hasLostSandboxForGood(pod, observed)) return { phase: 'Failed' };
-  return endOfApps(pod, observed);
+  if (ended !== undefined) return { phase: finalPhase(pod, observed) };
+  const hasFailed =
+    initContainers(pod).some((container) => hasInitFailed(pod, container, observed)) ||
+    hasLostSandboxForGood(pod, observed);
+  return hasFailed ? { phase: 'Failed' } : undefined;
 }
 
 /** activeDeadlineSeconds counts from status.startTime. */
@@ -59,12 +61,15 @@ export function finalPhase(pod: Pod, observed: Observed): Outcome['phase'] {
   return ok ? 'Succeeded' : 'Failed';
 }
 
-function endOfApps(pod: Pod, observed: Observed): Outcome | undefined {
+/** When the last app container ended for good; undefined while one runs, or will. */
+function endOfApps(pod: Pod, observed: Observed): { readonly atMs: number } | undefined {
+  let atMs = 0;
   for (const container of appContainers(pod)) {
     const last = lastRunOf(observed, container.name);
     if (last === undefined || !isExited(last) || shouldRestart(pod, container, last)) return undefined;
+    atMs = Math.max(atMs, last.state.finishedAtMs);
   }
-  return { phase: finalPhase(pod, observed) };
+  return { atMs };
 }
 
 function hasInitFailed(pod: Pod, container: Container, observed: Observed): boolean {
