@@ -83,7 +83,9 @@ function decodePrimitive(value: unknown, word: string, cursor: Cursor): unknown 
     case 'number':
       return typeof value === 'number' ? value : fail(cursor, jsonType(value), 'float64');
     case 'intOrString':
-      return typeof value === 'number' ? decodeInteger(value, 'int32', cursor) : decodeText(value, word, cursor);
+      return typeof value === 'number'
+        ? decodeInteger(value, 'int32', cursor)
+        : decodeText(value, word, cursor);
     case 'quantity': {
       const text = typeof value === 'number' || typeof value === 'string' ? String(value) : undefined;
       const quantity = text === undefined ? undefined : canonicalQuantity(text);

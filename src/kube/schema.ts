@@ -33,7 +33,10 @@ function parseField(text: string): FieldSchema {
   return { shape: 'one', word: text };
 }
 
-type RawType = { readonly required?: readonly string[]; readonly fields: { readonly [name: string]: string } };
+type RawType = {
+  readonly required?: readonly string[];
+  readonly fields: { readonly [name: string]: string };
+};
 
 const TYPES: ReadonlyMap<string, TypeSchema> = new Map(
   Object.entries(json as unknown as { readonly [name: string]: RawType }).map(([name, raw]) => [

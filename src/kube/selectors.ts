@@ -40,7 +40,8 @@ function labelRequirement(text: string): Selector {
     if (operator === '!=') return (labels) => labels[key] !== wanted;
     if (operator === '=' || operator === '==') return (labels) => labels[key] === wanted;
     const bound = Number(wanted);
-    if (wanted === '' || !Number.isInteger(bound)) throw unparsable(text, 'for > and <, the value must be an integer');
+    if (wanted === '' || !Number.isInteger(bound))
+      throw unparsable(text, 'for > and <, the value must be an integer');
     const isWithin = (own: number): boolean => (operator === '>' ? own > bound : own < bound);
     return (labels) => labels[key] !== undefined && isWithin(Number(labels[key]));
   }
@@ -66,16 +67,24 @@ export function parseLabelSelector(text: string | undefined): Selector {
 export function parseFieldSelector(text: string | undefined, selectable: readonly string[]): Selector {
   if (text === undefined || text.trim() === '') return everything;
   return all(
-    text.split(/(?<!\\),/).filter((part) => part !== '').map((part) => {
-      const [, field, operator, escaped] = /^([^=!]+)(==|!=|=)(.*)$/s.exec(part.trim()) ?? [];
-      if (field === undefined || escaped === undefined) {
-        throw new PodwrightError('BadRequest', `invalid selector: ${JSON.stringify(text)}; can't understand ${JSON.stringify(part)}`);
-      }
-      if (!selectable.includes(field)) {
-        throw new PodwrightError('BadRequest', `field label not supported: ${field}`);
-      }
-      const value = escaped.replace(/\\([\\,=])/g, '$1');
-      return operator === '!=' ? (values) => (values[field] ?? '') !== value : (values) => (values[field] ?? '') === value;
-    }),
+    text
+      .split(/(?<!\\),/)
+      .filter((part) => part !== '')
+      .map((part) => {
+        const [, field, operator, escaped] = /^([^=!]+)(==|!=|=)(.*)$/s.exec(part.trim()) ?? [];
+        if (field === undefined || escaped === undefined) {
+          throw new PodwrightError(
+            'BadRequest',
+            `invalid selector: ${JSON.stringify(text)}; can't understand ${JSON.stringify(part)}`,
+          );
+        }
+        if (!selectable.includes(field)) {
+          throw new PodwrightError('BadRequest', `field label not supported: ${field}`);
+        }
+        const value = escaped.replace(/\\([\\,=])/g, '$1');
+        return operator === '!='
+          ? (values) => (values[field] ?? '') !== value
+          : (values) => (values[field] ?? '') === value;
+      }),
   );
 }

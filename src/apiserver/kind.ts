@@ -1,0 +1,61 @@
+// The shape of one entry in the table of kinds: everything the API server must know of a kind. Routes, discovery,
+// defaults, validation, selectors and Table output all follow from it.
+import type { Clock } from '../base/clock.ts';
+import type { KubeObject, ResourceRef } from '../client/resource-api.ts';
+import type { FieldError } from '../kube/field-error.ts';
+
+export type Subresource = 'status' | 'log' | 'exec' | 'binding';
+
+/** What admission may look at beside the object itself. Reads are of the newest state. */
+export type AdmissionContext = {
+  readonly clock: Clock;
+  exists(plural: string, key: { readonly namespace?: string; readonly name: string }): boolean;
+};
+
+export type Strategy<T> = {
+  /** Fills in what the object leaves out. Pure and idempotent; also applied to updates. */
+  readonly defaults?: (object: T) => T;
+  /** Sets what only the server may set on a new object, such as the first status. */
+  readonly prepareForCreate?: (object: T) => T;
+  readonly validate: (object: T) => readonly FieldError[];
+  /** What an update may not do; `object` has passed validate. */
+  readonly validateUpdate?: (object: T, old: T) => readonly FieldError[];
+  /** Cluster rules for new objects. @throws Forbidden */
+  readonly admit?: (object: T, context: AdmissionContext) => void;
+  /** Texts for the client about what is accepted and has no effect here. */
+  readonly warnings?: (object: T) => readonly string[];
+  /** Seconds between the deletion and the removal; 0 removes at once. Absent: always at once. */
+  readonly graceSeconds?: (object: T, requested: number | undefined) => number;
+};
+
+/** One column of `kubectl get`. `priority` 1 shows with -o wide only. */
+export type Column<T> = {
+  readonly name: string;
+  readonly type: 'string' | 'integer' | 'date';
+  readonly priority?: 1;
+  readonly description?: string;
+  readonly cell: (object: T, nowMs: number) => string | number;
+};
+
+export type Kind<T extends KubeObject = KubeObject> = ResourceRef<T> & {
+  readonly singular: string;
+  readonly shortNames: readonly string[];
+  readonly categories: readonly string[];
+  readonly subresources: readonly Subresource[];
+  /** The type in api-schema.json. */
+  readonly schema: string;
+  /** What metadata.name must be: a DNS subdomain or a DNS label. */
+  readonly nameRule: 'subdomain' | 'label';
+  /** Paths that field selectors may use, beside metadata.name and metadata.namespace. */
+  readonly selectableFields: readonly string[];
+  /** metadata.generation counts changes of the spec. */
+  readonly hasGeneration: boolean;
+  readonly strategy: Strategy<T>;
+  readonly columns: readonly Column<T>[];
+};
+
+/** An entry of the table: the strategy's object type is checked here and forgotten in the table. */
+export function defineKind<T extends KubeObject>(kind: Kind<T>): Kind {
+  // Safe: an object reaches a kind's strategy only after it was decoded by the kind's own schema.
+  return kind as unknown as Kind;
+}

@@ -1,0 +1,14 @@
+// Where an object lies in the store: /registry/<group>/<plural>/[<namespace>/]<name>, with "core" for the core group.
+import type { ObjectKey } from '../client/resource-api.ts';
+
+type Place = { readonly group: string; readonly plural: string; readonly namespaced: boolean };
+
+/** The prefix of a kind's objects, of one namespace or of all. */
+export function storagePrefix(kind: Place, namespace?: string): string {
+  const prefix = `/registry/${kind.group === '' ? 'core' : kind.group}/${kind.plural}/`;
+  return kind.namespaced && namespace !== undefined ? `${prefix}${namespace}/` : prefix;
+}
+
+export function storageKey(kind: Place, key: ObjectKey): string {
+  return storagePrefix(kind, key.namespace) + key.name;
+}
