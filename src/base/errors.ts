@@ -87,6 +87,20 @@ export function isPodwrightError(error: unknown, ...codes: ErrorCode[]): error i
   return error instanceof PodwrightError && (codes.length === 0 || codes.includes(error.code));
 }
 
+function isErrorCode(text: unknown): text is ErrorCode {
+  return typeof text === 'string' && (text in API_REASONS || text in MACHINE_CODES);
+}
+
+/** A meta/v1 Status that came over the wire, as the error it was. */
+export function errorOfStatus(status: {
+  readonly reason?: string | undefined;
+  readonly message?: string | undefined;
+  readonly details?: object | undefined;
+}): PodwrightError {
+  const code = isErrorCode(status.reason) ? status.reason : 'InternalError';
+  return new PodwrightError(code, status.message ?? code, { details: status.details ?? {} });
+}
+
 /** The HTTP status of a code: Kubernetes' own for API reasons, 500 for everything else. */
 export function httpStatusOf(code: ErrorCode): number {
   return code in API_REASONS ? API_REASONS[code as ApiReason] : 500;

@@ -1,5 +1,14 @@
 // Typed references to the kinds the engine itself works with.
-import type { Binding, ConfigMap, Event, Namespace, Node, Pod, Secret, ServiceAccount } from '../kube/api-types.ts';
+import type {
+  Binding,
+  ConfigMap,
+  Event,
+  Namespace,
+  Node,
+  Pod,
+  Secret,
+  ServiceAccount,
+} from '../kube/api-types.ts';
 import type { KubeObject, ResourceRef } from './resource-api.ts';
 
 function core<T extends KubeObject>(plural: string, kind: string, namespaced: boolean): ResourceRef<T> {
