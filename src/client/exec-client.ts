@@ -70,10 +70,9 @@ function receive(socket: WebSocket, { stdout, stderr, signal }: ExecRequest): Pr
     });
     socket.on('error', reject);
     socket.on('close', () => {
-      if (signal.aborted) reject(signal.reason);
-      else if (outcome === undefined)
-        reject(new PodwrightError('EngineUnreachable', 'exec: the connection was lost'));
-      else settle(outcome, resolve, reject);
+      if (outcome !== undefined) resolve(outcome);
+      else if (signal.aborted) reject(signal.reason);
+      else reject(new PodwrightError('EngineUnreachable', 'exec: the connection was lost'));
     });
   });
 }
