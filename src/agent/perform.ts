@@ -170,6 +170,7 @@ async function createSandbox(
     events.tell('Normal', 'SandboxChanged', 'Pod sandbox changed, it will be killed and re-created.');
   }
   for (const old of replaces) await parts.machine.stopSandbox(identity.uid, old);
+  signal.throwIfAborted();
   await parts.machine.createSandbox(sandboxConfig(podOf(performance), attempt, parts.node), signal);
 }
 

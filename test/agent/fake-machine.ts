@@ -63,6 +63,8 @@ const CALL_MS = 2;
 
 export class FakeMachine implements Machine {
   readonly calls: Call[] = [];
+  /** How often somebody looked: once a plan. */
+  observations = 0;
   readonly #options: FakeOptions;
   readonly #disk: Disk;
   #isAlive = true;
@@ -93,6 +95,12 @@ export class FakeMachine implements Machine {
   }
 
   observe(uid: PodUid): { sandboxes: ObservedSandbox[]; containers: ObservedContainer[]; volumes: string[] } {
+    this.observations += 1;
+    return this.peek(uid);
+  }
+
+  /** The same for onlookers. */
+  peek(uid: PodUid): { sandboxes: ObservedSandbox[]; containers: ObservedContainer[]; volumes: string[] } {
     const pod = this.#disk.pods.get(uid);
     return {
       sandboxes: [...(pod?.sandboxes ?? [])],

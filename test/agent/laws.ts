@@ -1,0 +1,205 @@
+// The laws every pod's life must keep, checked at each call on the machine and each write to the API. An own, plain
+// model of the rules: it shares no code with the plan it judges.
+import assert from 'node:assert/strict';
+import type { ContainerStatus, Pod } from '../../src/kube/api-types.ts';
+import type { ContainerConfig, ObservedContainer } from '../../src/machine/machine.ts';
+import type { Call, FakeMachine } from './fake-machine.ts';
+
+type Started = { readonly name: string; readonly attempt: number };
+
+export class Laws {
+  /** Set once the world is there. */
+  findPod: (uid: string) => Pod | undefined = () => undefined;
+  readonly #streaks = new Map<string, number>();
+  readonly #counted = new Set<string>();
+  readonly #deletedAtMs = new Map<string, number>();
+  #broken: unknown;
+
+  /** A law broken inside the agent would be taken for a failed action: it is kept and thrown here. */
+  assertKept(): void {
+    if (this.#broken !== undefined) throw this.#broken;
+  }
+
+  onCall(call: Call, machine: FakeMachine): void {
+    try {
+      this.#judge(call, machine);
+    } catch (error) {
+      this.#broken ??= error;
+      throw error;
+    }
+  }
+
+  deleted(uid: string, atMs: number): void {
+    if (!this.#deletedAtMs.has(uid)) this.#deletedAtMs.set(uid, atMs);
+  }
+
+  /** Every version of the pod in the order of writes. */
+  onWrite(before: Pod | undefined, after: Pod): void {
+    try {
+      judgeWrite(before, after);
+    } catch (error) {
+      this.#broken ??= error;
+    }
+  }
+
+  #judge(call: Call, machine: FakeMachine): void {
+    const observed = machine.peek(call.uid);
+    const pod = this.findPod(call.uid);
+    const running = observed.containers.filter((one) => one.state.kind === 'running');
+    switch (call.name) {
+      case 'createSandbox':
+        this.#notEnding(call);
+        assert.ok(
+          !observed.sandboxes.some((one) => one.state.kind === 'ready'),
+          'LEGAL: one sandbox at a time',
+        );
+        assert.deepEqual(running, [], 'ONE-LIVE: nothing runs in a dead sandbox when the next is made');
+        return;
+      case 'createContainer': {
+        const { name, sandboxAttempt, attempt } = call.detail as ContainerConfig;
+        this.#notEnding(call);
+        const sandbox = observed.sandboxes.find((one) => one.attempt === sandboxAttempt);
+        assert.equal(sandbox?.state.kind, 'ready', 'LEGAL: a container needs a ready sandbox');
+        const others = observed.containers.filter((one) => one.name === name);
+        assert.ok(
+          others.every((one) => one.state.kind === 'exited'),
+          `ONE-LIVE: ${name}`,
+        );
+        assert.ok(
+          others.every((one) => one.attempt < attempt),
+          `LEGAL: attempts of ${name} grow`,
+        );
+        return;
+      }
+      case 'startContainer':
+        this.#notEnding(call);
+        if (pod !== undefined)
+          this.#judgeStart(call.detail as ObservedContainer, { call, pod, all: observed.containers });
+        return;
+      case 'signalContainer':
+        if (pod !== undefined) judgeSignal(call.detail as ObservedContainer, pod, running);
+        return;
+      case 'stopSandbox': {
+        const isReady = observed.sandboxes.some(
+          (one) => one.attempt === call.detail && one.state.kind === 'ready',
+        );
+        const deletion = pod?.metadata?.deletionTimestamp;
+        if (isReady && running.length > 0 && deletion !== undefined) {
+          assert.ok(call.atMs >= Date.parse(deletion), 'GRACE: nothing is killed before its grace is over');
+        }
+        return;
+      }
+      case 'removeSandbox':
+        if (pod !== undefined)
+          assert.deepEqual(
+            running.filter((one) => one.sandboxAttempt === call.detail),
+            [],
+            'GRACE: a pod the API has is stopped before it is removed',
+          );
+        return;
+      case 'removePod':
+        assert.deepEqual(observed.sandboxes, [], 'LEGAL: sandboxes are removed before the pod');
+    }
+  }
+
+  #notEnding({ name, uid, atMs }: Call): void {
+    const deletedAtMs = this.#deletedAtMs.get(uid) ?? Number.POSITIVE_INFINITY;
+    assert.ok(atMs <= deletedAtMs, `NO-START: ${name} after the pod's deletion`);
+  }
+
+  #judgeStart(
+    one: ObservedContainer,
+    context: { readonly call: Call; readonly pod: Pod; readonly all: readonly ObservedContainer[] },
+  ): void {
+    const { call, pod, all } = context;
+    assert.ok(
+      one.state.kind === 'created' || one.state.kind === 'running',
+      'LEGAL: only a created container is started',
+    );
+    judgeOrder(one, pod, all);
+    if (this.#counted.has(one.id)) return;
+    this.#counted.add(one.id);
+    const previous = all
+      .filter(
+        (other) => other.name === one.name && other.attempt < one.attempt && other.state.kind === 'exited',
+      )
+      .at(-1);
+    if (previous !== undefined) this.#judgeRestart(one, previous, { pod, atMs: call.atMs });
+  }
+
+  #judgeRestart(
+    one: Started & ObservedContainer,
+    previous: ObservedContainer,
+    { pod, atMs }: { readonly pod: Pod; readonly atMs: number },
+  ): void {
+    if (previous.state.kind !== 'exited') return;
+    const { finishedAtMs, startedAtMs = finishedAtMs, exitCode } = previous.state;
+    const isReplaced = previous.image !== one.image;
+    const spec = pod.spec?.initContainers?.find((container) => container.name === one.name);
+    const isSidecar = spec?.restartPolicy === 'Always';
+    const policy = pod.spec?.restartPolicy;
+    const mayRestart =
+      isReplaced ||
+      isSidecar ||
+      (spec !== undefined && previous.sandboxAttempt !== one.sandboxAttempt) ||
+      (policy === 'Always' && (spec === undefined || exitCode !== 0)) ||
+      (policy === 'OnFailure' && exitCode !== 0);
+    assert.ok(mayRestart, `RESTART-POLICY: ${one.name} exited ${exitCode} under ${policy}`);
+    const isForgotten = isReplaced || finishedAtMs - startedAtMs >= 600_000;
+    const streak = isForgotten ? 0 : (this.#streaks.get(one.name) ?? 0);
+    const waitMs = streak === 0 ? 0 : Math.min(300_000, 10_000 * 2 ** (streak - 1));
+    assert.ok(
+      atMs >= finishedAtMs + waitMs,
+      `BACK-OFF: ${one.name} restarted after ${atMs - finishedAtMs} of ${waitMs} ms`,
+    );
+    this.#streaks.set(one.name, streak + 1);
+  }
+}
+
+function judgeOrder(one: ObservedContainer, pod: Pod, all: readonly ObservedContainer[]): void {
+  const inits = pod.spec?.initContainers ?? [];
+  const index = inits.findIndex((container) => container.name === one.name);
+  for (const earlier of index < 0 ? inits : inits.slice(0, index)) {
+    const here = all.filter(
+      (other) => other.name === earlier.name && other.sandboxAttempt === one.sandboxAttempt,
+    );
+    const isDone =
+      earlier.restartPolicy === 'Always'
+        ? here.some((other) => other.state.kind === 'running' || other.state.kind === 'exited')
+        : here.some((other) => other.state.kind === 'exited' && other.state.exitCode === 0);
+    assert.ok(isDone, `ORDER: ${one.name} started before ${earlier.name} was done`);
+  }
+}
+
+function judgeSignal(one: ObservedContainer, pod: Pod, running: readonly ObservedContainer[]): void {
+  const sidecars = (pod.spec?.initContainers ?? []).filter(
+    (container) => container.restartPolicy === 'Always',
+  );
+  const index = sidecars.findIndex((container) => container.name === one.name);
+  if (index < 0 || sidecars[index]?.image !== one.image) return;
+  const mustBeGone = running.filter((other) => {
+    const place = sidecars.findIndex((container) => container.name === other.name);
+    return place < 0 || place > index;
+  });
+  assert.deepEqual(
+    mustBeGone.map((other) => other.name),
+    [],
+    `ORDER: sidecar ${one.name} is stopped last, in reverse`,
+  );
+}
+
+function judgeWrite(before: Pod | undefined, after: Pod): void {
+  if (before === undefined || before.metadata?.uid !== after.metadata?.uid) return;
+  const phase = before.status?.phase;
+  if (phase === 'Succeeded' || phase === 'Failed') {
+    assert.equal(after.status?.phase, phase, 'PHASE-FINAL: a terminal phase is never left');
+  }
+  const counts = new Map(statusesOf(before).map((status) => [status.name, status.restartCount]));
+  for (const status of statusesOf(after)) {
+    assert.ok(status.restartCount >= (counts.get(status.name) ?? 0), `RESTART-COUNT: of ${status.name} fell`);
+  }
+}
+
+function statusesOf(pod: Pod): readonly ContainerStatus[] {
+  return [...(pod.status?.initContainerStatuses ?? []), ...(pod.status?.containerStatuses ?? [])];
+}
