@@ -1,0 +1,28 @@
+// npm run bench [-- SECTION] [--n N] [--quick]: prints one table a section, figures beside the bare floor and, where it is
+// installed, a peer, all measured in this run. Ratios travel between machines, milliseconds do not.
+import { writeFileSync } from 'node:fs';
+import { cpus, release, totalmem } from 'node:os';
+import { parseArgs } from 'node:util';
+import { benchPods } from './pods.ts';
+import { type Row, table } from './statistics.ts';
+
+const SECTIONS: Record<string, (n: number) => Promise<readonly Row[]>> = { pods: benchPods };
+
+const { positionals, values } = parseArgs({
+  allowPositionals: true,
+  options: { n: { type: 'string', default: '30' }, quick: { type: 'boolean', default: false }, json: { type: 'string' } },
+});
+const n = values.quick ? 3 : Number(values.n);
+const names = positionals.length === 0 ? Object.keys(SECTIONS) : positionals;
+
+process.stdout.write(
+  `${cpus().length} cores (${cpus()[0]?.model.trim()}), ${(totalmem() / 2 ** 30).toFixed(0)} GiB, Linux ${release()}, Node ${process.version}\n`,
+);
+const results: Record<string, readonly Row[]> = {};
+for (const name of names) {
+  const section = SECTIONS[name];
+  if (section === undefined) throw new Error(`no section ${name}; there are: ${Object.keys(SECTIONS).join(', ')}`);
+  results[name] = await section(n);
+  process.stdout.write(`\n## ${name}\n\n${table(results[name])}\n`);
+}
+if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(results, null, 2)}\n`);

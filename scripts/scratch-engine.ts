@@ -1,0 +1,53 @@
+// An engine for trying things: directories below .podwright/<name> and /run, images from the build cache, and an end that
+// takes everything away again.
+import { createHash } from 'node:crypto';
+import { existsSync, realpathSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { createLog } from '../src/base/log.ts';
+import { type Engine, startEngine } from '../src/main/engine.ts';
+import { tracesOfPods } from '../test/lib/leaks.ts';
+
+const ROOT = join(import.meta.dirname, '..');
+
+export type ScratchEngine = {
+  readonly engine: Engine;
+  readonly dirs: { readonly dataDir: string; readonly runDir: string; readonly logDir: string };
+  /** Stops every pod, ends the engine; returns what the kernel still shows of them. */
+  end(): Promise<readonly string[]>;
+};
+
+export async function startScratchEngine(name: string): Promise<ScratchEngine> {
+  const dataDir = join(ROOT, '.podwright', name);
+  const runDir = `/run/podwright-${name}`;
+  const dirs = { dataDir, runDir, logDir: join(dataDir, 'log') };
+  const engine = await startEngine({
+    ...dirs,
+    listen: { host: '127.0.0.1', port: 0 },
+    nodeName: `podwright-${name}`,
+    podCidr: '10.89.0.0/16',
+    log: createLog({ level: 'warn' }),
+  });
+  return {
+    engine,
+    dirs,
+    async end() {
+      await engine.purge();
+      await engine.stop();
+      const instance = createHash('sha256').update(realpathSync(dataDir)).digest('hex').slice(0, 8);
+      const left = tracesOfPods({ dirs: [dataDir, runDir], instance });
+      if (left.length === 0) rmSync(runDir, { recursive: true, force: true });
+      return left;
+    },
+  };
+}
+
+/** From the build cache; those the store has already are only looked up. */
+export async function loadImages({ engine }: ScratchEngine, names: readonly string[]): Promise<void> {
+  for (const name of names) {
+    if ((await engine.machine.images.resolve(`localhost/podwright/${name}:1`)) !== undefined) continue;
+    const archive = join(ROOT, `.podwright/images/${name}.tar`);
+    if (!existsSync(archive)) throw new Error(`${archive} is missing: run npm run setup`);
+    process.stdout.write(`loading image ${name}\n`);
+    await engine.machine.images.load(archive, { signal: AbortSignal.timeout(120_000) });
+  }
+}
