@@ -26,6 +26,10 @@ export type Strategy<T> = {
   readonly warnings?: (object: T) => readonly string[];
   /** Seconds between the deletion and the removal; 0 removes at once. Absent: always at once. */
   readonly graceSeconds?: (object: T, requested: number | undefined) => number;
+  /** Beside metadata.finalizers: it stays, terminating, until whoever holds it removes it. */
+  readonly isHeld?: (object: T) => boolean;
+  /** What the announced deletion shows beside its timestamp. */
+  readonly prepareForDelete?: (object: T) => T;
 };
 
 /** One column of `kubectl get`. `priority` 1 shows with -o wide only. */

@@ -1,0 +1,76 @@
+// pods/<name>/binding: gives a pod its node, once (pkg/registry/core/pod/storage BindingREST).
+import { timeText } from '../base/clock.ts';
+import type { KubeObject } from '../client/resource-api.ts';
+import { BINDINGS, PODS } from '../client/resources.ts';
+import type { Binding, Pod } from '../kube/api-types.ts';
+import { decode } from '../kube/decode.ts';
+import { invalidError, notSupported, required } from '../kube/field-error.ts';
+import { badRequest, conflictError, notFoundError } from './api-error.ts';
+import { stamped, withMeta } from './object-meta.ts';
+import type { ServerParts } from './request.ts';
+import { storageKey } from './storage-key.ts';
+
+function checkBinding(binding: Binding): string {
+  const { kind = '', name = '' } = binding.target ?? {};
+  const errors = [
+    ...(['', 'Node'].includes(kind) ? [] : [notSupported('target.kind', kind, ['Node', '<empty>'])]),
+    ...(name === '' ? [required('target.name')] : []),
+  ];
+  if (errors.length > 0) throw invalidError({ ...BINDINGS, name: binding.metadata?.name ?? '' }, errors);
+  return name;
+}
+
+function bound(pod: Pod, nodeName: string, nowMs: number): Pod {
+  const scheduled = { type: 'PodScheduled', status: 'True', lastTransitionTime: timeText(nowMs) };
+  const others = (pod.status?.conditions ?? []).filter(({ type }) => type !== 'PodScheduled');
+  const changed = {
+    ...pod,
+    spec: { ...pod.spec, containers: pod.spec?.containers ?? [], nodeName },
+    status: { ...pod.status, conditions: [...others, scheduled] },
+  };
+  return withMeta(changed, { generation: (pod.metadata?.generation ?? 0) + 1 });
+}
+
+export type BindRequest = {
+  readonly namespace: string;
+  readonly name?: string | undefined;
+  readonly dryRun: boolean;
+};
+
+export async function bindPod(parts: ServerParts, request: BindRequest, body: unknown): Promise<Binding> {
+  const decoded = decode<Binding>('Binding', body);
+  if (!decoded.ok)
+    throw badRequest(`Binding in version "v1" cannot be handled as a Binding: ${decoded.message}`);
+  const binding = decoded.object;
+  const nodeName = checkBinding(binding);
+  const name = request.name ?? binding.metadata?.name ?? '';
+  const { namespace, dryRun } = request;
+  const decide = (current: KubeObject | undefined): Pod => {
+    const pod = current as Pod | undefined;
+    if (pod === undefined) throw notFoundError(PODS, name);
+    const { uid } = binding.metadata ?? {};
+    if (uid !== undefined && uid !== pod.metadata?.uid) {
+      const why = `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${pod.metadata?.uid}`;
+      throw conflictError(PODS, name, why);
+    }
+    if (pod.metadata?.deletionTimestamp !== undefined) {
+      throw conflictError(PODS, name, `pod ${name} is being deleted, cannot be assigned to a host`);
+    }
+    if (pod.spec?.nodeName) {
+      throw conflictError(
+        PODS,
+        name,
+        `pod ${name} is already assigned to node ${JSON.stringify(pod.spec.nodeName)}`,
+      );
+    }
+    if ((pod.spec?.schedulingGates ?? []).length > 0) {
+      throw conflictError(PODS, name, `pod ${name} has non-empty .spec.schedulingGates`);
+    }
+    return bound(pod, nodeName, parts.clock.nowMs());
+  };
+  const key = storageKey(PODS, { namespace, name });
+  if (dryRun) decide(parts.store.get(key));
+  else
+    await parts.store.write(key, (current, next) => ({ verb: 'put', value: stamped(decide(current), next) }));
+  return binding;
+}

@@ -1,0 +1,92 @@
+// POST: decode, name, default, admit, validate, store.
+import { randomInt } from 'node:crypto';
+import type { KubeObject } from '../client/resource-api.ts';
+import type { Namespace, ObjectMeta } from '../kube/api-types.ts';
+import { invalidError } from '../kube/field-error.ts';
+import { dnsLabel, dnsSubdomain } from '../kube/validation/names.ts';
+import { validateObjectMeta } from '../kube/validation/object-meta.ts';
+import { alreadyExistsError, badRequest, forbiddenError, notFoundError } from './api-error.ts';
+import type { Kind } from './kind.ts';
+import { newMeta, stamped } from './object-meta.ts';
+import { decodeBody, type ServerParts, type WriteRequest } from './request.ts';
+import { storageKey } from './storage-key.ts';
+
+/** No vowels and no look-alikes, as Kubernetes makes names: a random name is no word. */
+const NAME_LETTERS = 'bcdfghjklmnpqrstvwxz2456789';
+const GENERATED_LENGTH = 5;
+
+function generatedName(base: string): string {
+  const random = Array.from({ length: GENERATED_LENGTH }, () => NAME_LETTERS[randomInt(NAME_LETTERS.length)]);
+  return base.slice(0, 63 - GENERATED_LENGTH) + random.join('');
+}
+
+/** The namespace of the URL and that of the object must agree. @throws BadRequest */
+export function namespaceOf(request: WriteRequest, object: KubeObject): string | undefined {
+  if (!request.kind.namespaced) return undefined;
+  const own = object.metadata?.namespace || undefined;
+  if (own !== undefined && request.namespace !== undefined && own !== request.namespace) {
+    throw badRequest('the namespace of the provided object does not match the namespace sent on the request');
+  }
+  return request.namespace ?? own ?? 'default';
+}
+
+/** @throws Invalid with everything that is wrong with the object. */
+export function checkObject(kind: Kind, object: KubeObject): void {
+  const rules = { name: kind.nameRule === 'label' ? dnsLabel : dnsSubdomain, namespaced: kind.namespaced };
+  const errors = [...validateObjectMeta(object.metadata ?? {}, rules), ...kind.strategy.validate(object)];
+  if (errors.length > 0) throw invalidError({ ...kind, name: object.metadata?.name ?? '' }, errors);
+}
+
+/** Objects go into namespaces that are there and stay. */
+function checkNamespace(parts: ServerParts, kind: Kind, meta: ObjectMeta): void {
+  if (meta.namespace === undefined) return;
+  const namespaces = { group: '', plural: 'namespaces', namespaced: false };
+  const namespace = parts.store.get(storageKey(namespaces, { name: meta.namespace })) as
+    | Namespace
+    | undefined;
+  if (namespace === undefined) throw notFoundError(namespaces, meta.namespace);
+  if (namespace.metadata?.deletionTimestamp !== undefined) {
+    const why = `unable to create new content in namespace ${meta.namespace} because it is being terminated`;
+    throw forbiddenError(kind, meta.name ?? '', why);
+  }
+}
+
+export async function createObject(
+  parts: ServerParts,
+  request: WriteRequest,
+  body: unknown,
+): Promise<KubeObject> {
+  const { kind } = request;
+  const given = decodeBody(request, body);
+  const namespace = namespaceOf(request, given);
+  const { name: givenName, generateName } = given.metadata ?? {};
+  const name = givenName || (generateName ? generatedName(generateName) : undefined);
+  const meta: ObjectMeta = {
+    ...given.metadata,
+    ...(name === undefined ? {} : { name }),
+    ...(namespace === undefined ? {} : { namespace }),
+  };
+  const { defaults = same, prepareForCreate = same, admit, warnings } = kind.strategy;
+  const nowMs = parts.clock.nowMs();
+  const object = prepareForCreate(
+    defaults({ ...given, metadata: newMeta(meta, { nowMs, hasGeneration: kind.hasGeneration }) }),
+  );
+  checkObject(kind, object);
+  warnings?.(object).forEach(request.warn);
+  const key = storageKey(kind, { namespace, name: meta.name ?? '' });
+  if (request.dryRun) {
+    checkNamespace(parts, kind, meta);
+    admit?.(object, parts.admission);
+    if (parts.store.get(key) !== undefined) throw alreadyExistsError(kind, meta.name ?? '');
+    return object;
+  }
+  await parts.store.write(key, (current, next) => {
+    checkNamespace(parts, kind, meta);
+    admit?.(object, parts.admission);
+    if (current !== undefined) throw alreadyExistsError(kind, meta.name ?? '');
+    return { verb: 'put', value: stamped(object, next) };
+  });
+  return parts.store.get(key) ?? object;
+}
+
+const same = (object: KubeObject): KubeObject => object;

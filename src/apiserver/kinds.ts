@@ -1,0 +1,22 @@
+// The table of kinds. Adding a kind is one entry here, its file in kinds/ and its model in scripts/generate-kube-types.ts;
+// routes, discovery, defaults, validation, selectors and Table output follow.
+import type { Kind } from './kind.ts';
+import { configMapKind, secretKind, serviceAccountKind } from './kinds/config.ts';
+import { eventKind } from './kinds/events.ts';
+import { namespaceKind } from './kinds/namespaces.ts';
+import { nodeKind } from './kinds/nodes.ts';
+import { podKind } from './kinds/pods.ts';
+
+export const KINDS: readonly Kind[] = [
+  configMapKind,
+  eventKind,
+  namespaceKind,
+  nodeKind,
+  podKind,
+  secretKind,
+  serviceAccountKind,
+];
+
+export function findKind(group: string, version: string, plural: string): Kind | undefined {
+  return KINDS.find((kind) => kind.plural === plural && kind.group === group && kind.version === version);
+}

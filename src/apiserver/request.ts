@@ -1,0 +1,72 @@
+// What a verb needs beside its arguments: the server's parts, and how the caller wants the body to be read.
+import { randomUUID } from 'node:crypto';
+import type { Clock } from '../base/clock.ts';
+import type { KubeObject } from '../client/resource-api.ts';
+import { decode } from '../kube/decode.ts';
+import type { Store } from '../store/store.ts';
+import { badRequest } from './api-error.ts';
+import type { AdmissionContext, Kind } from './kind.ts';
+
+export type ServerParts = {
+  readonly store: Store<KubeObject>;
+  readonly clock: Clock;
+  readonly kinds: readonly Kind[];
+  readonly admission: AdmissionContext;
+};
+
+export type FieldValidation = 'Strict' | 'Warn' | 'Ignore';
+
+export type WriteRequest = {
+  readonly kind: Kind;
+  readonly namespace?: string | undefined;
+  /** From the URL; absent for a create. */
+  readonly name?: string | undefined;
+  readonly isStatus: boolean;
+  readonly dryRun: boolean;
+  readonly fieldValidation: FieldValidation;
+  /** Receives texts for the client: Warning headers over HTTP. */
+  readonly warn: (text: string) => void;
+};
+
+export const newUid = (): string => randomUUID();
+
+export function groupVersion({
+  group,
+  version,
+}: {
+  readonly group: string;
+  readonly version: string;
+}): string {
+  return group === '' ? version : `${group}/${version}`;
+}
+
+function cannotBeHandled(kind: Kind, why: string): Error {
+  return badRequest(
+    `${kind.kind} in version ${JSON.stringify(kind.version)} cannot be handled as a ${kind.kind}: ${why}`,
+  );
+}
+
+/** Untrusted body to object: structure checked, unknown fields treated as the request wants. @throws BadRequest */
+export function decodeBody(request: WriteRequest, body: unknown): KubeObject {
+  const { kind } = request;
+  const decoded = decode<KubeObject>(kind.schema, body);
+  if (!decoded.ok) throw cannotBeHandled(kind, decoded.message);
+  const { object, unknownFields } = decoded;
+  const expected = groupVersion(kind);
+  if (object.apiVersion !== undefined && object.apiVersion !== '' && object.apiVersion !== expected) {
+    throw badRequest(
+      `the API version in the data (${object.apiVersion}) does not match the expected API version (${expected})`,
+    );
+  }
+  if (object.kind !== undefined && object.kind !== '' && object.kind !== kind.kind) {
+    throw badRequest(
+      `the object provided is unrecognized (must be of type ${kind.kind}): it is a ${object.kind}`,
+    );
+  }
+  const texts = unknownFields.map((field) => `unknown field ${JSON.stringify(field)}`);
+  if (texts.length > 0 && request.fieldValidation === 'Strict') {
+    throw cannotBeHandled(kind, `strict decoding error: ${texts.join(', ')}`);
+  }
+  if (request.fieldValidation === 'Warn') texts.forEach(request.warn);
+  return { ...object, apiVersion: expected, kind: kind.kind };
+}

@@ -1,0 +1,131 @@
+// PUT and PATCH: the new object is decided on the newest one inside the store's write, so that no patch is ever lost to a
+// race; only a client that names a resourceVersion can get a Conflict.
+import { isDeepStrictEqual } from 'node:util';
+import type { KubeObject, PatchType } from '../client/resource-api.ts';
+import { invalidError } from '../kube/field-error.ts';
+import { applyJsonPatch } from '../kube/patch/json-patch.ts';
+import { applyMergePatch } from '../kube/patch/merge-patch.ts';
+import { applyStrategicMergePatch } from '../kube/patch/strategic-merge-patch.ts';
+import type { Decision } from '../store/store.ts';
+import { badRequest, conflictError, notFoundError } from './api-error.ts';
+import { checkObject, namespaceOf } from './create.ts';
+import type { Kind } from './kind.ts';
+import { stamped, updatedMeta, withMeta } from './object-meta.ts';
+import { decodeBody, type ServerParts, type WriteRequest } from './request.ts';
+import { storageKey } from './storage-key.ts';
+
+type Parts = { readonly [field: string]: unknown };
+
+const MODIFIED =
+  'the object has been modified; please apply your changes to the latest version and try again';
+
+function checkIdentity(request: WriteRequest, wanted: KubeObject, current: KubeObject): void {
+  const { kind, name = '' } = request;
+  const { name: own, uid, resourceVersion } = wanted.metadata ?? {};
+  if (own !== undefined && own !== '' && own !== name) {
+    throw badRequest(`the name of the object (${own}) does not match the name on the URL (${name})`);
+  }
+  namespaceOf(request, wanted);
+  if (uid !== undefined && uid !== '' && uid !== current.metadata?.uid) {
+    const why = `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${current.metadata?.uid}`;
+    throw conflictError(kind, name, why);
+  }
+  if (resourceVersion && resourceVersion !== '0' && resourceVersion !== current.metadata?.resourceVersion) {
+    throw conflictError(kind, name, MODIFIED);
+  }
+}
+
+/** The status subresource changes nothing but status; the main resource everything but status. */
+function mainUpdate(kind: Kind, wanted: KubeObject, current: KubeObject): KubeObject {
+  const { status: _, ...rest } = wanted as KubeObject & Parts;
+  const { status } = current as KubeObject & Parts;
+  const keepsStatus = kind.subresources.includes('status') && status !== undefined;
+  const object = {
+    ...(kind.subresources.includes('status') ? rest : wanted),
+    metadata: updatedMeta(wanted.metadata ?? {}, current.metadata ?? {}),
+    ...(keepsStatus ? { status } : {}),
+  } as KubeObject;
+  const { defaults } = kind.strategy;
+  return defaults === undefined ? object : defaults(object);
+}
+
+function statusUpdate(wanted: KubeObject, current: KubeObject): KubeObject {
+  const { status } = wanted as KubeObject & Parts;
+  return { ...current, ...(status === undefined ? {} : { status }) } as KubeObject;
+}
+
+function checkUpdate(kind: Kind, object: KubeObject, current: KubeObject): void {
+  checkObject(kind, object);
+  const errors = kind.strategy.validateUpdate?.(object, current) ?? [];
+  if (errors.length > 0) throw invalidError({ ...kind, name: object.metadata?.name ?? '' }, errors);
+}
+
+function withGeneration(kind: Kind, object: KubeObject, current: KubeObject): KubeObject {
+  const specOf = (one: KubeObject): unknown => (one as KubeObject & Parts).spec;
+  if (!kind.hasGeneration || isDeepStrictEqual(specOf(object), specOf(current))) return object;
+  return withMeta(object, { generation: (current.metadata?.generation ?? 0) + 1 });
+}
+
+/** The last finalizer was taken from an object that waits for nothing else. */
+function isGone({ metadata }: KubeObject): boolean {
+  return (
+    metadata?.deletionTimestamp !== undefined &&
+    (metadata.finalizers ?? []).length === 0 &&
+    (metadata.deletionGracePeriodSeconds ?? 0) === 0
+  );
+}
+
+/** @param produce what the client wants, made from the newest object; what it returns is still untrusted. */
+async function changeObject(
+  parts: ServerParts,
+  request: WriteRequest,
+  produce: (current: KubeObject) => unknown,
+): Promise<KubeObject> {
+  const { kind, namespace, name = '' } = request;
+  const key = storageKey(kind, { namespace, name });
+  const decide = (
+    current: KubeObject | undefined,
+    next: Parameters<typeof stamped>[1],
+  ): Decision<KubeObject> => {
+    if (current === undefined) throw notFoundError(kind, name);
+    const wanted = decodeBody(request, produce(current));
+    checkIdentity(request, wanted, current);
+    const object = request.isStatus ? statusUpdate(wanted, current) : mainUpdate(kind, wanted, current);
+    if (isDeepStrictEqual(object, current)) return { verb: 'keep' };
+    if (!request.isStatus) {
+      checkUpdate(kind, object, current);
+      kind.strategy.warnings?.(object).forEach(request.warn);
+    }
+    const value = stamped(withGeneration(kind, object, current), next);
+    const wasFinal = current.metadata?.finalizers !== undefined && isGone(value);
+    return { verb: wasFinal ? 'remove' : 'put', value };
+  };
+  if (request.dryRun) {
+    const decision = decide(parts.store.get(key), parts.store.revision);
+    return decision.verb === 'keep' ? (parts.store.get(key) as KubeObject) : decision.value;
+  }
+  return (await parts.store.write(key, decide)) as KubeObject;
+}
+
+export function updateObject(parts: ServerParts, request: WriteRequest, body: unknown): Promise<KubeObject> {
+  return changeObject(parts, request, () => body);
+}
+
+export type Patch = { readonly type: PatchType; readonly body: unknown };
+
+function applyPatch(kind: Kind, current: KubeObject, { type, body }: Patch): unknown {
+  switch (type) {
+    case 'application/json-patch+json':
+      return applyJsonPatch(current, body);
+    case 'application/merge-patch+json':
+      return applyMergePatch(current, body);
+    case 'application/strategic-merge-patch+json':
+      return applyStrategicMergePatch(current, body, kind.schema);
+  }
+}
+
+export function patchObject(parts: ServerParts, request: WriteRequest, patch: Patch): Promise<KubeObject> {
+  return changeObject(parts, request, (current) => {
+    return applyPatch(request.kind, current, patch);
+  });
+}

@@ -1,0 +1,106 @@
+// Fields that Podwright stores and does not act upon, in one table: nothing is silently ignored. A 'warned' field gives
+// the client a Warning; a 'refused' one would make the pod something else than asked for and is a 422. An entry goes when
+// its feature comes.
+import type { Pod } from './api-types.ts';
+import { type FieldError, notSupported } from './field-error.ts';
+
+type Entry = {
+  /** Path from the pod; "[]" is any item. */
+  readonly path: string;
+  readonly then: 'warned' | 'refused';
+  /** Only when the value is this one; absent: whenever the field is there. */
+  readonly value?: unknown;
+};
+
+const VOLUME_SOURCES_MISSING = [
+  'awsElasticBlockStore',
+  'azureDisk',
+  'azureFile',
+  'cephfs',
+  'cinder',
+  'csi',
+  'downwardAPI',
+  'ephemeral',
+  'fc',
+  'flexVolume',
+  'flocker',
+  'gcePersistentDisk',
+  'gitRepo',
+  'glusterfs',
+  'image',
+  'iscsi',
+  'nfs',
+  'persistentVolumeClaim',
+  'photonPersistentDisk',
+  'portworxVolume',
+  'projected',
+  'quobyte',
+  'rbd',
+  'scaleIO',
+  'storageos',
+  'vsphereVolume',
+];
+
+const CONTAINER_FIELDS_MISSING = [
+  'livenessProbe',
+  'readinessProbe',
+  'startupProbe',
+  'lifecycle',
+  'resizePolicy',
+  'restartPolicyRules',
+];
+
+const TABLE: readonly Entry[] = [
+  ...VOLUME_SOURCES_MISSING.map((name) => ({ path: `spec.volumes[].${name}`, then: 'refused' as const })),
+  ...['containers', 'initContainers'].flatMap((list) => [
+    ...CONTAINER_FIELDS_MISSING.map((name) => ({ path: `spec.${list}[].${name}`, then: 'warned' as const })),
+    { path: `spec.${list}[].volumeDevices`, then: 'refused' as const },
+  ]),
+  { path: 'spec.affinity', then: 'warned' },
+  { path: 'spec.topologySpreadConstraints', then: 'warned' },
+  { path: 'spec.ephemeralContainers', then: 'refused' },
+  { path: 'spec.runtimeClassName', then: 'warned' },
+  { path: 'spec.hostUsers', value: false, then: 'warned' },
+  { path: 'spec.resourceClaims', then: 'refused' },
+  { path: 'spec.resources', then: 'warned' },
+  { path: 'spec.activeDeadlineSeconds', then: 'warned' },
+  { path: 'spec.readinessGates', then: 'warned' },
+  { path: 'spec.schedulingGroup', then: 'warned' },
+  { path: 'spec.overhead', then: 'warned' },
+];
+
+type Found = { readonly field: string; readonly value: unknown };
+
+/** Every place of the object that the path names. */
+function find(value: unknown, steps: readonly string[], field: string): Found[] {
+  const [step, ...rest] = steps;
+  if (value === undefined || value === null) return [];
+  if (step === undefined) return Array.isArray(value) && value.length === 0 ? [] : [{ field, value }];
+  const isList = step.endsWith('[]');
+  const name = isList ? step.slice(0, -2) : step;
+  const inner = (value as { readonly [key: string]: unknown })[name];
+  const path = field === '' ? name : `${field}.${name}`;
+  if (!isList) return find(inner, rest, path);
+  return Array.isArray(inner) ? inner.flatMap((item, index) => find(item, rest, `${path}[${index}]`)) : [];
+}
+
+function foundIn(pod: Pod, then: Entry['then']): Found[] {
+  return TABLE.filter((entry) => entry.then === then).flatMap(({ path, value }) =>
+    find(pod, path.split('.'), '').filter((found) => value === undefined || found.value === value),
+  );
+}
+
+/** Texts for the Warning header. */
+export function podWarnings(pod: Pod): readonly string[] {
+  return foundIn(pod, 'warned').map(
+    ({ field }) => `${field}: Podwright accepts this field but does not act on it yet`,
+  );
+}
+
+export function refusedFields(pod: Pod): readonly FieldError[] {
+  return foundIn(pod, 'refused').map(({ field }) => {
+    const name = field.slice(field.lastIndexOf('.') + 1);
+    const error = notSupported(field, name, []);
+    return { ...error, message: `${error.message}: Podwright does not have this yet` };
+  });
+}
