@@ -1,0 +1,209 @@
+// Control groups: /<parent of this engine>/<qos>/pod<uid>/<container id>, as the kubelet lays them out, on cgroup v1
+// (every hierarchy that is mounted), v2, and hybrid trees. The runtimes make the container's own group; the pod's is ours.
+//
+// Invariant: remove() works on what is half there and ends what still runs in it.
+import { existsSync, readdirSync, readFileSync, rmdirSync } from 'node:fs';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { PodUid } from '../base/brand.ts';
+import { errnoOf } from '../base/files.ts';
+import type { CgroupResources, QosClass } from './machine.ts';
+import { killAndWait } from './system/processes.ts';
+
+export type CgroupVersion = 'v1' | 'v2' | 'hybrid';
+
+export type CgroupLayout = {
+  readonly version: CgroupVersion;
+  /** Mount point by controller ("memory", "name=systemd"). */
+  readonly v1: ReadonlyMap<string, string>;
+  readonly unified?: string | undefined;
+};
+
+/** Reads /proc/self/mountinfo: "... - cgroup cgroup rw,memory" and "... - cgroup2 ...". */
+export function cgroupLayout(mountinfo: string = readFileSync('/proc/self/mountinfo', 'utf8')): CgroupLayout {
+  const v1 = new Map<string, string>();
+  let unified: string | undefined;
+  for (const line of mountinfo.split('\n')) {
+    const [front = '', back = ''] = line.split(' - ');
+    const mountPoint = front.split(' ')[4] ?? '';
+    const [type, , options = ''] = back.split(' ');
+    if (!mountPoint.startsWith('/sys/fs/cgroup')) continue;
+    if (type === 'cgroup2') unified ??= mountPoint;
+    if (type !== 'cgroup') continue;
+    for (const option of options.split(',')) {
+      if (
+        !['rw', 'ro', 'xattr', 'clone_children', 'noprefix'].includes(option) &&
+        !/^release_agent=/.test(option)
+      )
+        v1.set(option, mountPoint);
+    }
+  }
+  const version = v1.size === 0 ? 'v2' : unified === undefined ? 'v1' : 'hybrid';
+  return { version, v1, unified };
+}
+
+/** The kubelet's MilliCPUToShares: cgroup v1 cpu.shares. */
+export const cpuShares = (milli: number): number =>
+  Math.min(262144, Math.max(2, Math.floor((milli * 1024) / 1000)));
+/** cgroup v2 cpu.weight (1..10000) of v1 shares (2..262144), as the OCI runtimes convert it. */
+export const cpuWeight = (shares: number): number => 1 + Math.floor(((shares - 2) * 9999) / 262142);
+export const CPU_PERIOD_US = 100_000;
+/** The kubelet's MilliCPUToQuota; the kernel takes no quota below 1 ms. */
+export const cpuQuota = (milli: number): number => Math.max(1000, Math.floor((milli * CPU_PERIOD_US) / 1000));
+
+type Setting = readonly [controller: string, file: string, value: string];
+
+function settingsV1(resources: CgroupResources): Setting[] {
+  const { cpuRequestMilli, cpuLimitMilli, memoryLimitBytes, pidsLimit } = resources;
+  const settings: Setting[] = [['cpu', 'cpu.shares', String(cpuShares(cpuRequestMilli ?? 0))]];
+  if (cpuLimitMilli !== undefined) {
+    settings.push(['cpu', 'cpu.cfs_period_us', String(CPU_PERIOD_US)]);
+    settings.push(['cpu', 'cpu.cfs_quota_us', String(cpuQuota(cpuLimitMilli))]);
+  }
+  if (memoryLimitBytes !== undefined)
+    settings.push(['memory', 'memory.limit_in_bytes', String(memoryLimitBytes)]);
+  if (pidsLimit !== undefined) settings.push(['pids', 'pids.max', String(pidsLimit)]);
+  return settings;
+}
+
+function settingsV2(resources: CgroupResources): Setting[] {
+  const { cpuRequestMilli, cpuLimitMilli, memoryLimitBytes, pidsLimit } = resources;
+  const settings: Setting[] = [['cpu', 'cpu.weight', String(cpuWeight(cpuShares(cpuRequestMilli ?? 0)))]];
+  if (cpuLimitMilli !== undefined)
+    settings.push(['cpu', 'cpu.max', `${cpuQuota(cpuLimitMilli)} ${CPU_PERIOD_US}`]);
+  if (memoryLimitBytes !== undefined) settings.push(['memory', 'memory.max', String(memoryLimitBytes)]);
+  if (pidsLimit !== undefined) settings.push(['pids', 'pids.max', String(pidsLimit)]);
+  return settings;
+}
+
+const V2_CONTROLLERS = ['cpu', 'memory', 'pids'];
+const QOS_DIRS: Record<QosClass, string> = {
+  Guaranteed: 'guaranteed',
+  Burstable: 'burstable',
+  BestEffort: 'besteffort',
+};
+
+export type Cgroups = {
+  readonly layout: CgroupLayout;
+  /** Paths are relative to the hierarchies' roots and begin with a slash, as the OCI spec's linux.cgroupsPath. */
+  podPath(uid: PodUid, qosClass: QosClass): string;
+  createPod(path: string, resources: CgroupResources): Promise<void>;
+  /** Puts a process into a group of its own, in one hierarchy: enough to account for it and to find it. */
+  addProcess(path: string, pid: number): Promise<void>;
+  /** Every process in it and below. */
+  pids(path: string): readonly number[];
+  killAll(path: string): Promise<void>;
+  /** Kills what runs in it, then removes it and all below, in every hierarchy. */
+  remove(path: string): Promise<void>;
+  /** Removes the engine's own parent groups, if no pod is left in them. */
+  removeParents(): void;
+};
+
+/** Times that new processes may appear between two looks at a group that is being killed. */
+const KILL_ROUNDS_MAX = 20;
+
+export function createCgroups(parent: string, layout: CgroupLayout = cgroupLayout()): Cgroups {
+  const { v1, unified } = layout;
+  const roots = [...new Set([...v1.values(), ...(unified === undefined ? [] : [unified])])];
+  const accountingRoot = v1.get('memory') ?? v1.get('pids') ?? unified ?? roots[0] ?? '/sys/fs/cgroup';
+
+  const createPod = async (path: string, resources: CgroupResources): Promise<void> => {
+    if (layout.version === 'v2' && unified !== undefined) {
+      await createV2(unified, path);
+      for (const [, file, value] of settingsV2(resources)) await writeFile(join(unified, path, file), value);
+      return;
+    }
+    for (const controller of ['cpu', 'memory', 'pids']) {
+      const root = v1.get(controller);
+      if (root !== undefined) await mkdir(join(root, path), { recursive: true });
+    }
+    for (const [controller, file, value] of settingsV1(resources)) {
+      const root = v1.get(controller);
+      if (root !== undefined) await writeFile(join(root, path, file), value);
+    }
+  };
+
+  const addProcess = async (path: string, pid: number): Promise<void> => {
+    await mkdir(join(accountingRoot, path), { recursive: true });
+    await writeFile(join(accountingRoot, path, 'cgroup.procs'), String(pid));
+  };
+
+  const pids = (path: string): readonly number[] => [
+    ...new Set(roots.flatMap((root) => groupsBelow(join(root, path)).flatMap(pidsOf))),
+  ];
+
+  const killAll = async (path: string): Promise<void> => {
+    for (let round = 0; round < KILL_ROUNDS_MAX; round++) {
+      const alive = pids(path);
+      if (alive.length === 0) return;
+      await killAndWait(alive);
+    }
+  };
+
+  const remove = async (path: string): Promise<void> => {
+    await killAll(path);
+    for (const root of roots) for (const dir of groupsBelow(join(root, path))) removeGroup(dir);
+  };
+
+  const removeParents = (): void => {
+    for (const root of roots) {
+      for (const qos of Object.values(QOS_DIRS)) removeEmpty(join(root, parent, qos));
+      removeEmpty(join(root, parent));
+    }
+  };
+
+  const podPath = (uid: PodUid, qosClass: QosClass): string => `/${parent}/${QOS_DIRS[qosClass]}/pod${uid}`;
+  return { layout, podPath, createPod, addProcess, pids, killAll, remove, removeParents };
+}
+
+/** cgroup v2: a controller works in a group only if every group above hands it down. */
+async function createV2(root: string, path: string): Promise<void> {
+  const available = readFileSync(join(root, 'cgroup.controllers'), 'utf8').split(/\s+/);
+  const wanted = V2_CONTROLLERS.filter((controller) => available.includes(controller)).map(
+    (name) => `+${name}`,
+  );
+  let dir = root;
+  for (const part of path.split('/').filter((one) => one !== '')) {
+    await writeFile(join(dir, 'cgroup.subtree_control'), wanted.join(' '));
+    dir = join(dir, part);
+    await mkdir(dir, { recursive: true });
+  }
+  await writeFile(join(dir, 'cgroup.subtree_control'), wanted.join(' '));
+}
+
+/** The group and all groups below, deepest first; none if it does not exist. */
+function groupsBelow(dir: string): string[] {
+  try {
+    const children = readdirSync(dir, { withFileTypes: true }).filter((entry) => entry.isDirectory());
+    return [...children.flatMap((entry) => groupsBelow(join(dir, entry.name))), dir];
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return [];
+    throw error;
+  }
+}
+
+function pidsOf(dir: string): number[] {
+  try {
+    return readFileSync(join(dir, 'cgroup.procs'), 'utf8').split('\n').filter(Boolean).map(Number);
+  } catch (error) {
+    if (['ENOENT', 'ENODEV', 'EOPNOTSUPP'].includes(errnoOf(error) ?? '')) return [];
+    throw error;
+  }
+}
+
+function removeGroup(dir: string): void {
+  try {
+    rmdirSync(dir);
+  } catch (error) {
+    if (errnoOf(error) !== 'ENOENT') throw error;
+  }
+}
+
+function removeEmpty(dir: string): void {
+  if (!existsSync(dir)) return;
+  try {
+    rmdirSync(dir);
+  } catch (error) {
+    if (!['ENOENT', 'EBUSY', 'ENOTEMPTY'].includes(errnoOf(error) ?? '')) throw error;
+  }
+}

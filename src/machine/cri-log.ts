@@ -1,0 +1,197 @@
+// Reads container logs in the CRI format that conmon writes: "<RFC 3339 time> <stdout|stderr> <F|P> <text>". P is a piece
+// of a longer line. https://github.com/kubernetes/design-proposals-archive/blob/main/node/kubelet-cri-logging.md
+//
+// Memory is bounded by one piece of a file and one line; following waits for the kernel's word (inotify), never polls.
+import { type FSWatcher, watch } from 'node:fs';
+import { type FileHandle, open, stat } from 'node:fs/promises';
+import { basename, dirname } from 'node:path';
+import { Readable } from 'node:stream';
+import { errnoOf } from '../base/files.ts';
+import type { LogReadOptions } from './machine.ts';
+
+export type CriLine = {
+  readonly time: string;
+  readonly stream: 'stdout' | 'stderr';
+  readonly partial: boolean;
+  readonly text: string;
+};
+
+const CRI_LINE = /^(\S+) (stdout|stderr) ([FP])\S* ?(.*)$/s;
+
+/** undefined for what is not a line of that format: a half-written one, say. */
+export function parseCriLine(line: string): CriLine | undefined {
+  const [, time, stream, tag, text] = CRI_LINE.exec(line) ?? [];
+  if (time === undefined || text === undefined) return undefined;
+  return { time, stream: stream as CriLine['stream'], partial: tag === 'P', text };
+}
+
+export type CriLog = {
+  readonly path: string;
+  /** Whether its container has ended, so that nothing more will be written. */
+  ended(): boolean;
+  /** Calls back when `ended` may have changed. Returns the undo. */
+  onChange(callback: () => void): () => void;
+};
+
+const CHUNK_BYTES = 64 * 1024;
+const NEWLINE = 0x0a;
+
+/** Where the last n lines begin, found from the end backwards. */
+async function tailOffset(file: FileHandle, lines: number): Promise<number> {
+  const { size } = await file.stat();
+  if (lines <= 0) return size;
+  let left = lines;
+  const buffer = Buffer.alloc(CHUNK_BYTES);
+  for (let end = size; end > 0; end -= Math.min(CHUNK_BYTES, end)) {
+    const start = Math.max(0, end - CHUNK_BYTES);
+    await file.read(buffer, 0, end - start, start);
+    for (let index = end - start - 1; index >= 0; index--) {
+      // The newline that ends the file is the last line's own.
+      if (buffer[index] !== NEWLINE || start + index === size - 1) continue;
+      left--;
+      if (left === 0) return start + index + 1;
+    }
+  }
+  return 0;
+}
+
+/** Level-triggered: what happened since the last wait makes the next one return at once. */
+class Bell {
+  #rung = false;
+  #wake: (() => void) | undefined;
+
+  ring = (): void => {
+    this.#rung = true;
+    this.#wake?.();
+  };
+
+  async wait(): Promise<void> {
+    if (!this.#rung) {
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+    }
+    this.#rung = false;
+    this.#wake = undefined;
+  }
+}
+
+async function openIfExists(path: string): Promise<FileHandle | undefined> {
+  try {
+    return await open(path, 'r');
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+/** The log was rotated away under its name when the name means another file now. */
+async function isReplaced(file: FileHandle, path: string): Promise<boolean> {
+  const [now, ours] = [await stat(path).catch(() => undefined), await file.stat()];
+  return now !== undefined && now.ino !== ours.ino;
+}
+
+/** Whole raw lines from an offset to the present end; what is cut off stays for the next call. */
+class LineReader {
+  readonly #file: FileHandle;
+  #offset: number;
+  #rest = Buffer.alloc(0);
+
+  constructor(file: FileHandle, offset: number) {
+    this.#file = file;
+    this.#offset = offset;
+  }
+
+  async *lines(): AsyncGenerator<string> {
+    for (;;) {
+      const chunk = Buffer.alloc(CHUNK_BYTES);
+      const { bytesRead } = await this.#file.read(chunk, 0, CHUNK_BYTES, this.#offset);
+      if (bytesRead === 0) return;
+      this.#offset += bytesRead;
+      const data = Buffer.concat([this.#rest, chunk.subarray(0, bytesRead)]);
+      let start = 0;
+      for (let end = data.indexOf(NEWLINE); end >= 0; end = data.indexOf(NEWLINE, start)) {
+        yield data.toString('utf8', start, end);
+        start = end + 1;
+      }
+      this.#rest = data.subarray(start);
+    }
+  }
+}
+
+/** Raw lines of the log, of its rotated successors too when following, until the container has ended. */
+async function* rawLines(
+  log: CriLog,
+  options: LogReadOptions,
+  bell: Bell,
+  signal: AbortSignal,
+): AsyncGenerator<string> {
+  let file = await openIfExists(log.path);
+  try {
+    const offset =
+      file === undefined || options.tailLines === undefined ? 0 : await tailOffset(file, options.tailLines);
+    let reader = file === undefined ? undefined : new LineReader(file, offset);
+    while (!signal.aborted) {
+      // Asked before reading: what the container wrote until it ended is then read below.
+      const hasEnded = log.ended();
+      if (reader !== undefined) yield* reader.lines();
+      if (file === undefined || (await isReplaced(file, log.path))) {
+        const next = await openIfExists(log.path);
+        if (next !== undefined) {
+          await file?.close();
+          file = next;
+          reader = new LineReader(next, 0);
+          continue;
+        }
+      }
+      if (!options.follow || hasEnded) return;
+      await bell.wait();
+    }
+  } finally {
+    await file?.close();
+  }
+}
+
+async function* shown(lines: AsyncGenerator<string>, options: LogReadOptions): AsyncGenerator<Buffer> {
+  const { sinceMs, timestamps, limitBytes = Number.POSITIVE_INFINITY } = options;
+  let left = limitBytes;
+  let atLineStart = true;
+  for await (const raw of lines) {
+    const line = parseCriLine(raw);
+    if (line === undefined || (sinceMs !== undefined && Date.parse(line.time) < sinceMs)) continue;
+    const stamp = timestamps && atLineStart ? `${line.time} ` : '';
+    atLineStart = !line.partial;
+    const piece = Buffer.from(`${stamp}${line.text}${line.partial ? '' : '\n'}`).subarray(0, left);
+    left -= piece.length;
+    yield piece;
+    if (left <= 0) return;
+  }
+}
+
+async function* read(log: CriLog, options: LogReadOptions, signal: AbortSignal): AsyncGenerator<Buffer> {
+  const bell = new Bell();
+  const stops: (() => void)[] = [];
+  if (options.follow) {
+    // The directory, not the file: a rotation is news of the directory.
+    const watcher: FSWatcher = watch(dirname(log.path), { persistent: false }, (_, name) => {
+      if (name === null || name === basename(log.path)) bell.ring();
+    });
+    watcher.on('error', bell.ring);
+    signal.addEventListener('abort', bell.ring, { once: true });
+    stops.push(
+      () => watcher.close(),
+      log.onChange(bell.ring),
+      () => signal.removeEventListener('abort', bell.ring),
+    );
+  }
+  try {
+    yield* shown(rawLines(log, options, bell, signal), options);
+  } finally {
+    for (const stop of stops) stop();
+  }
+}
+
+/** Ends at the present end of the log, or when the container has ended if following, or when aborted. */
+export function readCriLog(log: CriLog, options: LogReadOptions, signal: AbortSignal): Readable {
+  return Readable.from(read(log, options, signal), { objectMode: false });
+}

@@ -1,0 +1,285 @@
+// The real machine: composes runtime, cgroups, network, volumes and images into Machine. The parts do the work.
+import { lstatSync, readdirSync, readFileSync } from 'node:fs';
+import { mkdir, rm, rmdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Readable } from 'node:stream';
+import type { ContainerId, PodUid } from '../base/brand.ts';
+import type { Clock } from '../base/clock.ts';
+import { errorText, PodwrightError } from '../base/errors.ts';
+import { errnoOf } from '../base/files.ts';
+import type { Log } from '../base/log.ts';
+import { cgroupLayout, createCgroups } from './cgroups.ts';
+import { type Containers, createContainers } from './containers.ts';
+import { readCriLog } from './cri-log.ts';
+import { execInContainer } from './exec.ts';
+import type { RootfsSource } from './images/rootfs.ts';
+import { containerDir, logPath, type MachineDirs, podLogDir, runtimeRoot } from './layout.ts';
+import type { ImageStore, LogReadOptions, Machine, SandboxConfig } from './machine.ts';
+import type { Infra, MachineContext, Volumes } from './machine-context.ts';
+import type { Network } from './network/network.ts';
+import { observePod } from './observe.ts';
+import { type ContainerRecord, instanceOf, openRecords, type SandboxRecord } from './records.ts';
+import { availableCapabilities } from './runtime/capabilities.ts';
+import { infraSpec, type MachineFacts, type OciDevice } from './runtime/oci-spec.ts';
+import { chooseRuntime, type RuntimeName } from './runtime/runtime.ts';
+import { createSandbox, sandboxIdOf, stopSandbox, watchInfra } from './sandbox.ts';
+import { isAlive } from './system/processes.ts';
+import { listVolumes, removeVolumes, resolveMount, setUpVolumes } from './volumes/volumes.ts';
+
+export type LinuxMachineOptions = {
+  readonly dirs: MachineDirs;
+  /** Tells two engines of one machine apart: names the parent of the cgroups. */
+  readonly instance: string;
+  /** Only this one; absent: the first that works. */
+  readonly runtime?: RuntimeName | undefined;
+  readonly network: Network;
+  readonly images: ImageStore & RootfsSource;
+  readonly infra: Infra;
+  readonly clock: Clock;
+  readonly log: Log;
+};
+
+/** Device nodes of the host for privileged containers; pseudo terminals are each container's own. */
+function hostDevices(dir = '/dev'): OciDevice[] {
+  return readdirSync(dir, { withFileTypes: true }).flatMap((entry): OciDevice[] => {
+    const path = join(dir, entry.name);
+    if (entry.isDirectory() && !entry.isSymbolicLink())
+      return ['pts', 'shm', 'mqueue', 'fd', '.lxc'].includes(entry.name) ? [] : hostDevices(path);
+    if ((!entry.isCharacterDevice() && !entry.isBlockDevice()) || ['ptmx', 'console'].includes(entry.name))
+      return [];
+    const { rdev } = lstatSync(path);
+    // glibc's major() and minor() of a 64-bit device number.
+    const major = ((rdev >> 8) & 0xfff) | (Math.floor(rdev / 2 ** 32) & ~0xfff);
+    const minor = (rdev & 0xff) | (Math.floor(rdev / 2 ** 12) & ~0xff & 0xffffff);
+    return [{ path, type: entry.isCharacterDevice() ? 'c' : 'b', major, minor }];
+  });
+}
+
+function machineFacts(log: Log): MachineFacts {
+  const facts: MachineFacts = {
+    cgroupVersion: cgroupLayout().version,
+    capabilities: availableCapabilities(),
+    oomScoreAdj: Number(readFileSync('/proc/self/oom_score_adj', 'utf8')),
+    devices: hostDevices(),
+  };
+  if (!facts.capabilities.has('CAP_SYS_RESOURCE')) {
+    log.warn('CAP_SYS_RESOURCE is missing: out-of-memory scores are not lowered', {
+      floor: facts.oomScoreAdj,
+    });
+  }
+  return facts;
+}
+
+function volumesOf(dirs: MachineDirs): Volumes {
+  return {
+    setUp: (setup, signal) => setUpVolumes(dirs, setup, signal),
+    remove: (uid) => removeVolumes(dirs, uid),
+    list: (uid) => listVolumes(dirs, uid),
+    resolve: (uid, source) => resolveMount(dirs, uid, source),
+  };
+}
+
+/** A pod as the probe of the runtimes sees it: every kind of namespace, a cgroup of its own. */
+const probeConfig = (instance: string): SandboxConfig => ({
+  pod: { uid: `probe-${instance}` as PodUid, namespace: '', name: 'probe' },
+  attempt: 0,
+  hostname: 'probe',
+  namespaces: { network: 'pod', ipc: 'pod', pid: 'pod' },
+  portMappings: [],
+  dns: 'node',
+  hostAliases: [],
+  sysctls: {},
+  qosClass: 'BestEffort',
+  podResources: {},
+});
+
+/** Throws RuntimeRefused. Everything an earlier engine on the same directories left is taken up before it returns. */
+export async function createLinuxMachine(options: LinuxMachineOptions): Promise<Machine> {
+  const { dirs, instance, network, images, infra, clock, log } = options;
+  await mkdir(dirs.runDir, { recursive: true, mode: 0o700 });
+  const facts = machineFacts(log);
+  const cgroups = createCgroups(`podwright-${instance}`);
+  const probePath = `/podwright-${instance}/probe`;
+  const { runtime, refused } = await chooseRuntime({
+    root: runtimeRoot(dirs),
+    wanted: options.runtime,
+    probeDir: join(dirs.runDir, 'probe'),
+    probeSpec: infraSpec({ config: probeConfig(instance), ...infra, cgroupsPath: probePath, facts }),
+  });
+  await cgroups.remove(probePath);
+  log.info('OCI runtime', { runtime: runtime.name, refused: refused.join('; ') });
+  const listeners = new Set<(uid: PodUid) => void>();
+  const context: MachineContext = {
+    dirs,
+    runtime,
+    facts,
+    cgroups,
+    records: await openRecords(dirs),
+    network,
+    volumes: volumesOf(dirs),
+    images,
+    infra,
+    clock,
+    log,
+    changed: (uid) => {
+      for (const listener of listeners) listener(uid);
+    },
+  };
+  const containers = createContainers(context);
+  const sandboxes = createSandboxWatches(context);
+  await Promise.all([containers.adopt(), sandboxes.adopt()]);
+  return machineOf(context, { containers, sandboxes, listeners });
+}
+
+type SandboxWatches = {
+  watch(record: SandboxRecord): void;
+  unwatch(uid: PodUid, attempt: number): void;
+  adopt(): Promise<void>;
+  close(): void;
+};
+
+/** One watch on each ready sandbox's infra container: its death makes the sandbox dead and is told. */
+function createSandboxWatches(context: MachineContext): SandboxWatches {
+  const { records, log } = context;
+  const stops = new Map<string, () => void>();
+  const dead = async ({ config }: SandboxRecord): Promise<void> => {
+    const { uid } = config.pod;
+    stops.delete(sandboxIdOf(uid, config.attempt));
+    if (records.sandbox(uid, config.attempt)?.phase !== 'ready') return;
+    await records.updateSandbox(uid, config.attempt, { phase: 'dead' });
+    context.changed(uid);
+  };
+  const watch = (record: SandboxRecord): void => {
+    const onDeath = (): void => {
+      dead(record).catch((error: unknown) => log.error('infra container end', { error: errorText(error) }));
+    };
+    stops.set(
+      sandboxIdOf(record.config.pod.uid, record.config.attempt),
+      watchInfra(context, record, onDeath),
+    );
+  };
+  const adopt = async (): Promise<void> => {
+    for (const pod of records.pods()) {
+      for (const record of pod.sandboxes.values()) {
+        if (record.phase !== 'ready') continue;
+        if (record.infra !== undefined && isAlive(record.infra)) watch(record);
+        else await dead(record);
+      }
+    }
+  };
+  const unwatch = (uid: PodUid, attempt: number): void => {
+    const id = sandboxIdOf(uid, attempt);
+    stops.get(id)?.();
+    stops.delete(id);
+  };
+  const close = (): void => {
+    for (const stop of stops.values()) stop();
+    stops.clear();
+  };
+  return { watch, unwatch, adopt, close };
+}
+
+type Parts = {
+  readonly containers: Containers;
+  readonly sandboxes: SandboxWatches;
+  readonly listeners: Set<(uid: PodUid) => void>;
+};
+
+function machineOf(context: MachineContext, { containers, sandboxes, listeners }: Parts): Machine {
+  const { records, volumes, cgroups, dirs } = context;
+
+  const stop = async (uid: PodUid, attempt: number): Promise<void> => {
+    const record = records.sandbox(uid, attempt);
+    if (record === undefined) return;
+    sandboxes.unwatch(uid, attempt);
+    await containers.endAll(uid, attempt);
+    await stopSandbox(context, record);
+  };
+
+  const removeSandbox = async (uid: PodUid, attempt: number): Promise<void> => {
+    await stop(uid, attempt);
+    for (const [id, record] of records.pod(uid)?.containers ?? [])
+      if (record.config.sandboxAttempt === attempt) await containers.remove(id, { log: 'keep' });
+    await records.dropSandbox(uid, attempt);
+  };
+
+  const removePod = async (uid: PodUid): Promise<void> => {
+    const pod = records.pod(uid);
+    if (pod === undefined) return;
+    for (const attempt of [...pod.sandboxes.keys()]) await removeSandbox(uid, attempt);
+    for (const id of [...pod.containers.keys()]) await containers.remove(id, { log: 'remove' });
+    await volumes.remove(uid);
+    for (const qosClass of ['Guaranteed', 'Burstable', 'BestEffort'] as const)
+      await cgroups.remove(cgroups.podPath(uid, qosClass));
+    await rm(podLogDir(dirs, pod.identity), { recursive: true, force: true });
+    await records.dropPod(uid);
+  };
+
+  const running = (id: ContainerId): ContainerRecord => {
+    const record = records.container(id);
+    if (record === undefined) throw new PodwrightError('NotFound', `container ${id} does not exist`);
+    if (record.phase !== 'running') throw new PodwrightError('NotFound', `container ${id} is not running`);
+    return record;
+  };
+
+  const onChange = (listener: (uid: PodUid) => void): (() => void) => {
+    listeners.add(listener);
+    return () => listeners.delete(listener);
+  };
+
+  const readLog = (id: ContainerId, options: LogReadOptions, signal: AbortSignal): Readable => {
+    const record = records.container(id);
+    if (record === undefined) throw new PodwrightError('NotFound', `container ${id} does not exist`);
+    const { pod, name, attempt } = record.config;
+    const ended = (): boolean => (records.container(id)?.phase ?? 'exited') === 'exited';
+    const onLogChange = (callback: () => void): (() => void) =>
+      onChange((uid) => uid === pod.uid && callback());
+    return readCriLog(
+      { path: logPath(dirs, pod, name, attempt), ended, onChange: onLogChange },
+      options,
+      signal,
+    );
+  };
+
+  return {
+    images: context.images,
+    pods: () => records.pods().map((pod) => pod.identity),
+    observe: (uid) => observePod(records.pod(uid), volumes.list),
+    onChange,
+    createSandbox: async (config, signal) => {
+      await createSandbox(context, config, signal);
+      const record = records.sandbox(config.pod.uid, config.attempt);
+      sandboxes.unwatch(config.pod.uid, config.attempt);
+      if (record !== undefined) sandboxes.watch(record);
+    },
+    stopSandbox: stop,
+    removeSandbox,
+    setUpVolumes: async (setup, signal) => {
+      await records.addPod(setup.pod);
+      await volumes.setUp(setup, signal);
+    },
+    removePod,
+    createContainer: containers.create,
+    startContainer: containers.start,
+    signalContainer: containers.signal,
+    removeContainer: containers.remove,
+    exec: async (id, options) => {
+      const record = running(id);
+      return execInContainer(
+        { runtime: context.runtime, id, bundle: containerDir(dirs, instanceOf(record.config)) },
+        options,
+      );
+    },
+    readLog,
+    close: async () => {
+      containers.close();
+      sandboxes.close();
+      listeners.clear();
+      cgroups.removeParents();
+      // Only where nothing is left in it; it is made again by the next engine.
+      await rmdir(runtimeRoot(dirs)).catch((error: unknown) => {
+        if (!['ENOENT', 'ENOTEMPTY'].includes(errnoOf(error) ?? '')) throw error;
+      });
+    },
+  };
+}

@@ -1,0 +1,44 @@
+// What the parts of the real machine share: where things are, what they stand on, and whom to tell.
+
+import type { PodUid } from '../base/brand.ts';
+import type { Clock } from '../base/clock.ts';
+import type { Log } from '../base/log.ts';
+import type { Cgroups } from './cgroups.ts';
+import type { RootfsSource } from './images/rootfs.ts';
+import type { MachineDirs } from './layout.ts';
+import type { ContainerMount, ImageStore, VolumeSetup } from './machine.ts';
+import type { Network } from './network/network.ts';
+import type { Records } from './records.ts';
+import type { MachineFacts } from './runtime/oci-spec.ts';
+import type { Runtime } from './runtime/runtime.ts';
+
+/** The volumes of pods; volumes/volumes.ts. */
+export type Volumes = {
+  setUp(setup: VolumeSetup, signal: AbortSignal): Promise<void>;
+  remove(uid: PodUid): Promise<void>;
+  list(uid: PodUid): readonly string[];
+  /** The host path to bind. Throws ConfigFailed. */
+  resolve(
+    uid: PodUid,
+    source: Extract<ContainerMount['source'], { readonly kind: 'volume' }>,
+  ): Promise<string>;
+};
+
+/** The infra container's program: a read-only directory that holds it, and how to call it. */
+export type Infra = { readonly rootfs: string; readonly args: readonly string[] };
+
+export type MachineContext = {
+  readonly dirs: MachineDirs;
+  readonly runtime: Runtime;
+  readonly facts: MachineFacts;
+  readonly cgroups: Cgroups;
+  readonly records: Records;
+  readonly network: Network;
+  readonly volumes: Volumes;
+  readonly images: ImageStore & RootfsSource;
+  readonly infra: Infra;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Tells the listeners that something of the pod changed by itself. */
+  changed(uid: PodUid): void;
+};

@@ -1,0 +1,42 @@
+// A pseudo terminal: the engine's end as a stream, the other end as a descriptor for a program.
+import { closeSync, constants, openSync } from 'node:fs';
+import { ReadStream } from 'node:tty';
+import { libc, systemCallError } from './libc.ts';
+
+const ioctl = libc.func('int ioctl(int fd, unsigned long request, ...)');
+/** asm-generic/ioctls.h: the same on x86-64 and arm64. */
+const TIOCSPTLCK = 0x40045431;
+const TIOCGPTPEER = 0x5441;
+const TIOCSWINSZ = 0x5414;
+const O_CLOEXEC = 0o2000000;
+
+export type TerminalSize = { readonly columns: number; readonly rows: number };
+
+export type Terminal = {
+  /** Both ways; ends when the last holder of the other end is gone. */
+  readonly stream: ReadStream;
+  /** For the program; the caller closes it after the start. */
+  readonly peerFd: number;
+  resize(size: TerminalSize): void;
+};
+
+export function openTerminal(): Terminal {
+  const fd = openSync('/dev/ptmx', constants.O_RDWR | constants.O_NOCTTY);
+  try {
+    if (ioctl(fd, TIOCSPTLCK, 'void *', Buffer.alloc(4)) !== 0) throw systemCallError('unlock a terminal');
+    const peerFd: number = ioctl(fd, TIOCGPTPEER, 'int', constants.O_RDWR | constants.O_NOCTTY | O_CLOEXEC);
+    if (peerFd < 0) throw systemCallError('open the other end of a terminal');
+    const stream = new ReadStream(fd);
+    const resize = ({ columns, rows }: TerminalSize): void => {
+      if (stream.destroyed) return;
+      const size = Buffer.alloc(8);
+      size.writeUInt16LE(rows, 0);
+      size.writeUInt16LE(columns, 2);
+      if (ioctl(fd, TIOCSWINSZ, 'void *', size) !== 0) throw systemCallError('resize a terminal');
+    };
+    return { stream, peerFd, resize };
+  } catch (error) {
+    closeSync(fd);
+    throw error;
+  }
+}
