@@ -84,6 +84,8 @@ async function tomcatLayer(root: string, { packageCache, say }: Workshop): Promi
   const base = join(root, TOMCAT_BASE);
   await mkdir(base, { recursive: true });
   await cp(join(root, 'usr/share/tomcat/etc'), join(base, 'conf'), { recursive: true });
+  // Where Tomcat looks for a virtual host's contexts; it would make the directory itself.
+  await mkdir(join(base, 'conf/Catalina/localhost'), { recursive: true });
   await cp(join(IMAGES_DIR, 'tomcat/conf'), join(base, 'conf'), { recursive: true });
   for (const dir of ['logs', 'temp', 'webapps', 'work']) {
     await mkdir(join(base, dir));

@@ -15,11 +15,25 @@ export function createSharedWork<T>(parallel: number): SharedWork<T> {
   const waiting: (() => void)[] = [];
   let free = parallel;
 
+  /** Leaves the queue at once when aborted. */
+  const turn = (signal: AbortSignal): Promise<void> =>
+    new Promise((resolve, reject) => {
+      const begin = (): void => {
+        signal.removeEventListener('abort', leave);
+        resolve();
+      };
+      const leave = (): void => {
+        waiting.splice(waiting.indexOf(begin), 1);
+        reject(signal.reason);
+      };
+      waiting.push(begin);
+      signal.addEventListener('abort', leave, { once: true });
+    });
+
   const inTurn = async (signal: AbortSignal, work: (signal: AbortSignal) => Promise<T>): Promise<T> => {
     if (free > 0) free -= 1;
-    else await new Promise<void>((resolve) => waiting.push(resolve));
+    else await turn(signal);
     try {
-      signal.throwIfAborted();
       return await work(signal);
     } finally {
       const next = waiting.shift();
@@ -38,6 +52,13 @@ export function createSharedWork<T>(parallel: number): SharedWork<T> {
     return run;
   };
 
+  /** It takes no new callers, who would only see it fail; the last caller waits until it has tidied up. */
+  const giveUp = async (key: string, run: Running<T>, reason: unknown): Promise<void> => {
+    if (running.get(key) === run) running.delete(key);
+    run.abort.abort(reason);
+    await run.result.catch(() => {});
+  };
+
   return {
     run: async (key, signal, work) => {
       signal.throwIfAborted();
@@ -51,11 +72,7 @@ export function createSharedWork<T>(parallel: number): SharedWork<T> {
       } finally {
         signal.removeEventListener('abort', leave);
         run.callers -= 1;
-        if (run.callers === 0) {
-          // A run that is given up takes no new callers: they would only see it fail.
-          if (running.get(key) === run) running.delete(key);
-          run.abort.abort(signal.reason);
-        }
+        if (run.callers === 0) await giveUp(key, run, signal.reason);
       }
     },
   };

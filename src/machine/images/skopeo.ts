@@ -2,7 +2,7 @@
 // engine; its lock files let several skopeos write at once.
 //
 // Invariant: nothing of a run stays behind, even of one that was killed: its temporary files live in a scratch
-// directory below the store, and the next first run clears what a killed engine left.
+// directory below the store, and the first run of the next process clears what a killed one left.
 import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -68,21 +68,23 @@ export function createSkopeo(dirs: MachineDirs): Skopeo {
     withScratch: async (work) => {
       cleared ??= clear(scratchRoot);
       await cleared;
-      const scratch = await mkdtemp(join(scratchRoot, 'run-'));
+      const scratch = await mkdtemp(join(scratchRoot, `${process.pid}-`));
       try {
         return await work(scratch);
       } finally {
-        // A killed skopeo may write for another moment.
-        await rm(scratch, { recursive: true, force: true, maxRetries: 3 });
+        await rm(scratch, { recursive: true, force: true });
       }
     },
   };
 }
 
+/** Directories are called after the process they belong to; the command line may use the store beside an engine. */
 async function clear(scratchRoot: string): Promise<void> {
   await mkdir(scratchRoot, { recursive: true, mode: 0o700 });
-  for (const name of await readdir(scratchRoot))
-    await rm(join(scratchRoot, name), { recursive: true, force: true });
+  for (const name of await readdir(scratchRoot)) {
+    const isAlive = existsSync(`/proc/${name.split('-')[0]}`);
+    if (!isAlive) await rm(join(scratchRoot, name), { recursive: true, force: true });
+  }
 }
 
 function skopeoEnv(scratch: string): Record<string, string> {
