@@ -1,5 +1,5 @@
-// What planPod may ask for: one discriminated union, and for each action its key (what exactly), its subject (what
-// else must not happen meanwhile) and how fast it may be repeated.
+// What planPod may ask for: one discriminated union, and for each action its key (what exactly), what must not happen
+// meanwhile, and how fast it may be repeated.
 import { BOUNDS } from '../base/bounds.ts';
 import type { ContainerId } from '../base/brand.ts';
 import { doublingBackoffMs } from './backoff.ts';
@@ -87,18 +87,19 @@ export const pullKey = (container: string, attempt: number, image: string): stri
 export const createKey = (container: string, attempt: number, version: string): string =>
   `createContainer ${container} ${attempt} ${version}`;
 
-/** Two actions on one subject never run at the same time; 'pod' excludes every other subject. */
-export function actionSubject(action: Action): string {
+/** What an action works on; "pod" is everything of the pod on the machine. */
+function subjectOf(action: Action): string {
   switch (action.kind) {
     case 'loadSources':
     case 'setUpVolumes':
       return 'volumes';
     case 'pullImage':
       return `image ${action.container}`;
-    case 'createSandbox':
-      return 'sandbox';
     case 'patchStatus':
       return 'status';
+    case 'createSandbox':
+      // Ending the old one must not race with a container that is being started in it.
+      return action.replaces.length === 0 ? 'sandbox' : 'pod';
     case 'stopSandbox':
     case 'removeSandbox':
     case 'removePod':
@@ -110,6 +111,14 @@ export function actionSubject(action: Action): string {
     case 'removeContainer':
       return `container ${action.container}`;
   }
+}
+
+/** Whether two actions must not run at the same time. Images and the API object are not the pod's on the machine. */
+export function isConflict(one: Action, other: Action): boolean {
+  const [a, b] = [subjectOf(one), subjectOf(other)];
+  if (a === b) return true;
+  const isOutside = (action: Action): boolean => action.kind === 'pullImage' || action.kind === 'patchStatus';
+  return (a === 'pod' || b === 'pod') && !isOutside(one) && !isOutside(other);
 }
 
 /** Wait before the same action may run again after it ended `times` times in a row. */

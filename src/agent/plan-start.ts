@@ -12,7 +12,6 @@ import {
   appContainers,
   definitionHash,
   HASH_ANNOTATION,
-  hasRun,
   type Instance,
   initContainers,
   isDefinitionChanged,
@@ -189,26 +188,33 @@ function bringUp(
   ];
 }
 
-/** Removes half-made instances, dead ones beyond the bound, and dead sandboxes in which nothing is kept. */
+/** Removes half-made instances and dead ones beyond the bound, ends and removes what old sandboxes still hold. */
 function tidy(pod: Pod, observed: Observed): readonly Action[] {
-  const spec = new Map(allContainers(pod).map((container) => [container.name, container]));
-  const kept = new Set<Instance>();
-  for (const name of spec.keys()) {
-    for (const one of runsOf(observed, name).slice(-1 - BOUNDS.deadInstancesPerContainer)) kept.add(one);
-  }
-  for (const one of observed.containers) {
-    const container = spec.get(one.name);
-    if (container !== undefined && isUsable(container, one, observed)) kept.add(one);
-  }
+  const kept = keptInstances(pod, observed);
   const onMachine = observed.containers.filter((one) => one.sandboxAttempt !== LOST_SANDBOX);
   const removals = onMachine
-    .filter((one) => !kept.has(one) && !(hasRun(one) && isRunning(one)))
+    .filter((one) => !kept.has(one) && !isRunning(one))
     .map((one): Action => ({ kind: 'removeContainer', container: one.name, id: one.id }));
   const newest = newestSandbox(observed);
-  const emptySandboxes = observed.sandboxes
-    .filter(
-      (sandbox) => sandbox !== newest && !onMachine.some((one) => one.sandboxAttempt === sandbox.attempt),
-    )
-    .map((sandbox): Action => ({ kind: 'removeSandbox', attempt: sandbox.attempt }));
-  return [...removals, ...(newest?.state.kind === 'ready' ? emptySandboxes : [])];
+  if (newest?.state.kind !== 'ready') return removals;
+  const old = observed.sandboxes
+    .filter((sandbox) => sandbox !== newest)
+    .flatMap(({ attempt }): Action[] => {
+      const inIt = onMachine.filter((one) => one.sandboxAttempt === attempt);
+      if (inIt.length === 0) return [{ kind: 'removeSandbox', attempt }];
+      return inIt.some(isRunning) ? [{ kind: 'stopSandbox', attempt, kills: [] }] : [];
+    });
+  return [...removals, ...old];
+}
+
+/** The last instances that ran, for the status and `kubectl logs --previous`, and those that can still be started. */
+function keptInstances(pod: Pod, observed: Observed): ReadonlySet<Instance> {
+  return new Set(
+    allContainers(pod).flatMap((container) => [
+      ...runsOf(observed, container.name).slice(-1 - BOUNDS.deadInstancesPerContainer),
+      ...observed.containers.filter(
+        (one) => one.name === container.name && isUsable(container, one, observed),
+      ),
+    ]),
+  );
 }

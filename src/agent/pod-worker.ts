@@ -3,7 +3,7 @@
 //
 // Invariants
 // - The mailbox holds only the newest pod; any number of wakes before a turn is one turn.
-// - An action runs at most once at a time; two on one subject never run together; one no longer planned is aborted.
+// - An action runs at most once at a time; two that conflict never run together; one no longer planned is aborted.
 // - Errors of actions end here: they become steps with a back-off, and Events. Everything else crashes.
 import type { CancelTimer } from '../base/clock.ts';
 import { errorText, isPodwrightError } from '../base/errors.ts';
@@ -11,7 +11,7 @@ import type { Log } from '../base/log.ts';
 import type { EventRecorder } from '../client/event-recorder.ts';
 import type { Pod } from '../kube/api-types.ts';
 import type { ObservedPod, PodIdentity } from '../machine/machine.ts';
-import { type Action, actionKey, actionSubject, type Plan } from './action.ts';
+import { type Action, actionKey, isConflict, type Plan } from './action.ts';
 import { holdBack, recordStep } from './hold-back.ts';
 import { mergePatch } from './merge-patch.ts';
 import type { Notes, Observed, ReadyImage } from './observed.ts';
@@ -154,15 +154,9 @@ export class PodWorker {
       if (!planned.has(key)) abort.abort();
     }
     for (const action of actions) {
-      if (this.#mayStart(action)) this.#start(action, observed);
+      const isBlocked = [...this.#inFlight.values()].some((other) => isConflict(action, other.action));
+      if (!isBlocked) this.#start(action, observed);
     }
-  }
-
-  #mayStart(action: Action): boolean {
-    const subject = actionSubject(action);
-    const busy = [...this.#inFlight.values()].map((one) => actionSubject(one.action));
-    if (subject === 'pod') return busy.length === 0;
-    return !busy.includes('pod') && !busy.includes(subject);
   }
 
   #start(action: Action, observed: Observed): void {
