@@ -1,0 +1,121 @@
+// A real machine in directories of its own, with Debian's static busybox as its only image.
+
+import { execFileSync } from 'node:child_process';
+import { randomBytes, randomInt } from 'node:crypto';
+import { copyFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { systemClock } from '../../src/base/clock.ts';
+import { silentLog } from '../../src/base/log.ts';
+import type { OciImageConfig, RootfsSource } from '../../src/machine/images/rootfs.ts';
+import type { MachineDirs } from '../../src/machine/layout.ts';
+import { createLinuxMachine } from '../../src/machine/linux-machine.ts';
+import type { ImageStore, Machine } from '../../src/machine/machine.ts';
+import { CNI_PLUGIN_DIRS, createCniNetwork } from '../../src/machine/network/cni.ts';
+import type { RuntimeName } from '../../src/machine/runtime/runtime.ts';
+import { tracesOfPods } from '../lib/leaks.ts';
+import type { Behaviour, Rig } from './machine-contract.ts';
+
+export type LinuxRig = Rig & { readonly dirs: MachineDirs; readonly instance: string };
+
+const PAUSE_SOURCE = join(
+  import.meta.dirname,
+  `../../images/pause/pause-${execFileSync('uname', ['-m'], { encoding: 'utf8' }).trim()}.s`,
+);
+
+function makeBusybox(dir: string): void {
+  for (const name of ['bin', 'etc', 'tmp', 'proc', 'sys', 'dev', 'root'])
+    mkdirSync(join(dir, name), { recursive: true });
+  copyFileSync('/bin/busybox', join(dir, 'bin/busybox'));
+  for (const applet of execFileSync('/bin/busybox', ['--list'], { encoding: 'utf8' }).trim().split('\n')) {
+    if (applet !== 'busybox') symlinkSync('busybox', join(dir, 'bin', applet));
+  }
+  writeFileSync(join(dir, 'etc/passwd'), 'root:x:0:0:root:/root:/bin/sh\nweb:x:1000:1000::/srv:/bin/sh\n');
+  writeFileSync(join(dir, 'etc/group'), 'root:x:0:\nweb:x:1000:\nlogs:x:2000:web\n');
+  writeFileSync(join(dir, 'plain-file'), 'not a program\n');
+}
+
+function makePause(dir: string): void {
+  for (const name of ['proc', 'dev', 'sys']) mkdirSync(join(dir, name), { recursive: true });
+  execFileSync('gcc', ['-nostdlib', '-static', '-o', join(dir, 'pause'), PAUSE_SOURCE]);
+}
+
+export const IMAGE_ID = 'sha256:busybox';
+
+function stubImages(layer: string): ImageStore & RootfsSource {
+  const refuse = (): Promise<never> => Promise.reject(new Error('this store has one image and no registry'));
+  const config: OciImageConfig = { Env: ['FROM_IMAGE=yes'], WorkingDir: '/tmp', Cmd: ['sh'] };
+  return {
+    resolve: async () => undefined,
+    list: async () => [],
+    pull: refuse,
+    load: refuse,
+    remove: refuse,
+    config: async () => config,
+    layers: async () => [layer],
+  };
+}
+
+function command(behaviour: Behaviour): readonly string[] {
+  switch (behaviour.kind) {
+    case 'exit':
+      return [
+        'sh',
+        '-c',
+        `${behaviour.print === undefined ? '' : `echo ${behaviour.print}; `}exit ${behaviour.code}`,
+      ];
+    case 'run':
+      return behaviour.graceful === true
+        ? ['sh', '-c', 'trap "exit 0" TERM; while :; do sleep 1000 & wait; done']
+        : ['sleep', '1000'];
+    case 'missing':
+      return ['nosuch'];
+  }
+}
+
+/** Holds the test's file system, network and machine until end(). */
+export async function makeLinuxRig(runtime?: RuntimeName): Promise<LinuxRig> {
+  const root = mkdtempSync(join(tmpdir(), 'podwright-machine-'));
+  const dirs = { dataDir: join(root, 'data'), runDir: join(root, 'run'), logDir: join(root, 'log') };
+  for (const dir of Object.values(dirs)) mkdirSync(dir);
+  makeBusybox(join(root, 'busybox'));
+  makePause(join(root, 'pause'));
+  const instance = randomBytes(4).toString('hex');
+  const podCidr = `10.200.${randomInt(256)}.0/24`;
+  const network = createCniNetwork({ dirs, instance, podCidr, pluginDirs: CNI_PLUGIN_DIRS, log: silentLog });
+  await network.start();
+  const open = (): Promise<Machine> =>
+    createLinuxMachine({
+      dirs,
+      instance,
+      runtime,
+      network,
+      images: stubImages(join(root, 'busybox')),
+      infra: { rootfs: join(root, 'pause'), args: ['/pause'] },
+      clock: systemClock(),
+      log: silentLog,
+    });
+  let machine = await open();
+  return {
+    get machine() {
+      return machine;
+    },
+    dirs,
+    instance,
+    imageId: IMAGE_ID,
+    command,
+    crash: async () => {
+      // Nothing is told to the old one before the new one looks: as after kill -9.
+      const old = machine;
+      machine = await open();
+      await old.close();
+    },
+    traces: () => tracesOfPods({ dirs: Object.values(dirs), instance }),
+    end: async () => {
+      for (const pod of machine.pods()) await machine.removePod(pod.uid);
+      await machine.close();
+      await network.tearDown();
+      rmSync(root, { recursive: true, force: true });
+    },
+  };
+}
