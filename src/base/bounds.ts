@@ -41,7 +41,17 @@ export const BOUNDS = {
   logFileBytes: 10 * 1024 * 1024,
   /** Events live an hour in Kubernetes (--event-ttl). */
   eventTtlMs: 60 * 60_000,
+  /** How late an expired event may be dropped. */
+  eventSweepMs: 5 * 60_000,
+  /** How long a watch lives when its client does not say: kube-apiserver's --min-request-timeout. */
+  watchTimeoutMs: 30 * 60_000,
+  /** A watch with bookmarks gets one this often, so that its client can resume from near now. */
+  bookmarkMs: 60_000,
+  /** Objects of a list written to HTTP between two turns of the event loop. */
+  listChunkObjects: 200,
   /** Different events whose repetitions are counted, and events waiting to be written, per recorder. */
   eventAggregations: 4096,
   eventBacklog: 1000,
+  /** status.capacity.pods: what a 2-core machine was measured with. Kubernetes' default is 110. */
+  podsPerNode: 500,
 } as const;

@@ -39,6 +39,9 @@ export type LinuxMachineOptions = {
   readonly log: Log;
 };
 
+/** The machine, and which OCI runtime it found to work. */
+export type LinuxMachine = Machine & { readonly runtime: RuntimeName };
+
 /** Device nodes of the host for privileged containers; pseudo terminals are each container's own. */
 function hostDevices(dir = '/dev'): OciDevice[] {
   return readdirSync(dir, { withFileTypes: true }).flatMap((entry): OciDevice[] => {
@@ -94,7 +97,7 @@ const probeConfig = (instance: string): SandboxConfig => ({
 });
 
 /** Throws RuntimeRefused. Everything an earlier engine on the same directories left is taken up before it returns. */
-export async function createLinuxMachine(options: LinuxMachineOptions): Promise<Machine> {
+export async function createLinuxMachine(options: LinuxMachineOptions): Promise<LinuxMachine> {
   const { dirs, instance, network, images, infra, clock, log } = options;
   await mkdir(dirs.runDir, { recursive: true, mode: 0o700 });
   const facts = machineFacts(log);
@@ -128,7 +131,7 @@ export async function createLinuxMachine(options: LinuxMachineOptions): Promise<
   const containers = createContainers(context);
   const sandboxes = createSandboxWatches(context);
   await Promise.all([containers.adopt(), sandboxes.adopt()]);
-  return machineOf(context, { containers, sandboxes, listeners });
+  return { ...machineOf(context, { containers, sandboxes, listeners }), runtime: runtime.name };
 }
 
 type SandboxWatches = {

@@ -18,7 +18,11 @@ const program = createProgram({
       dirs,
       log: createLog({ level: 'warn' }),
     }),
-  examineMachine: async (dirs) => (await import('../machine/doctor.ts')).examineMachine({ dirs }),
+  examineMachine: async (dirs) =>
+    (await import('../machine/doctor.ts')).examineMachine({
+      dirs,
+      pluginDirs: (await import('../machine/network/cni.ts')).CNI_PLUGIN_DIRS,
+    }),
 });
 
 await program.parseAsync();
