@@ -1,0 +1,321 @@
+// Tables for what a spec becomes on the machine: commands, environment, security, resources, sandbox, volumes.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { type ConfigContext, containerConfig } from '../../src/agent/container-config.ts';
+import type { NodeFacts } from '../../src/agent/downward.ts';
+import { expand } from '../../src/agent/expansion.ts';
+import { oomScoreAdj, podResources } from '../../src/agent/resource-config.ts';
+import { sandboxConfig } from '../../src/agent/sandbox-config.ts';
+import { containerSecurity } from '../../src/agent/security-config.ts';
+import type { Sources } from '../../src/agent/sources.ts';
+import { volumeSetup } from '../../src/agent/volume-config.ts';
+import type { ConfigMap, Container, EnvVar, Pod, Secret, Volume } from '../../src/kube/api-types.ts';
+import type { ContainerConfig } from '../../src/machine/machine.ts';
+import { container, podOf, sidecar } from './world.ts';
+
+const facts: NodeFacts = {
+  hostIps: ['192.0.2.1'],
+  podIps: ['10.200.0.2', 'fd00::2'],
+  allocatable: { cpuMilli: 2000, memoryBytes: 4 * 1024 ** 3 },
+};
+
+const configMaps: Record<string, ConfigMap> = {
+  settings: {
+    data: { color: 'blue', 'app.conf': 'a=1\n' },
+    binaryData: { logo: Buffer.from([0, 255]).toString('base64') },
+  },
+};
+const secrets: Record<string, Secret> = { login: { data: { user: Buffer.from('anna').toString('base64') } } };
+const sources: Sources = {
+  namespace: 'default',
+  configMap: (name) => configMaps[name],
+  secret: (name) => secrets[name],
+};
+
+function configOf(one: Container, pod: Pod = podOf({ containers: [one] })): ContainerConfig {
+  const instance = { attempt: 0, sandboxAttempt: 0, imageId: 'sha256:x', imageUser: '', annotations: {} };
+  const context: ConfigContext = { pod, sources, facts, instance };
+  return containerConfig(one, context);
+}
+
+const envOf = (env: readonly EnvVar[], more: Partial<Container> = {}, pod?: Pod): Record<string, string> =>
+  Object.fromEntries(
+    configOf(container('a', { env, ...more }), pod).env.map(({ name, value }) => [name, value]),
+  );
+
+test('$(NAME) is expanded, $$ escapes, what is unknown stays', () => {
+  const values = new Map([
+    ['A', '1'],
+    ['B', '$(A)'],
+  ]);
+  const table: readonly (readonly [string, string])[] = [
+    ['x $(A) y', 'x 1 y'],
+    ['$(B)', '$(A)'],
+    ['$$(A)', '$(A)'],
+    ['$$$(A)', '$1'],
+    ['$(C)', '$(C)'],
+    ['$A $[A] $(', '$A $[A] $('],
+    ['100$$', '100$'],
+  ];
+  for (const [text, expected] of table) assert.equal(expand(text, values), expected, text);
+});
+
+test('command and args are expanded with the environment; empty ones are the image’s', () => {
+  const config = configOf(
+    container('a', { command: ['sh', '-c', 'echo $(X)'], args: [], env: [{ name: 'X', value: 'hi' }] }),
+  );
+  assert.deepEqual(config.command, ['sh', '-c', 'echo hi']);
+  assert.equal(config.args, undefined);
+});
+
+test('env: later over earlier, envFrom below env, prefix, references to what came before', () => {
+  const env = envOf(
+    [
+      { name: 'CFG_color', value: 'red' },
+      { name: 'BOTH', value: '$(CFG_color)-$(user)' },
+    ],
+    {
+      envFrom: [
+        { prefix: 'CFG_', configMapRef: { name: 'settings' } },
+        { secretRef: { name: 'login' } },
+        { configMapRef: { name: 'absent', optional: true } },
+      ],
+    },
+  );
+  assert.equal(env.CFG_color, 'red');
+  assert.equal(env.user, 'anna');
+  assert.equal(env.BOTH, 'red-anna');
+});
+
+test('fieldRef: every documented path', () => {
+  const pod = podOf(
+    { serviceAccountName: 'robot' },
+    { labels: { app: 'x', b: 'y "z"' }, annotations: { 'example.com/note': 'n' } },
+  );
+  const table: readonly (readonly [string, string])[] = [
+    ['metadata.name', 'p'],
+    ['metadata.namespace', 'default'],
+    ['metadata.uid', 'uid-p'],
+    ["metadata.labels['app']", 'x'],
+    ["metadata.annotations['example.com/note']", 'n'],
+    ['metadata.labels', 'app="x"\nb="y \\"z\\""'],
+    ['spec.nodeName', 'node'],
+    ['spec.serviceAccountName', 'robot'],
+    ['status.hostIP', '192.0.2.1'],
+    ['status.hostIPs', '192.0.2.1'],
+    ['status.podIP', '10.200.0.2'],
+    ['status.podIPs', '10.200.0.2,fd00::2'],
+  ];
+  for (const [fieldPath, expected] of table) {
+    assert.equal(
+      envOf([{ name: 'X', valueFrom: { fieldRef: { fieldPath } } }], {}, pod).X,
+      expected,
+      fieldPath,
+    );
+  }
+});
+
+test('resourceFieldRef: divisors round up, what is not limited is the node', () => {
+  const resources = { limits: { cpu: '1500m', memory: '100Mi' }, requests: { cpu: '250m' } };
+  const table: readonly (readonly [string, string | undefined, string])[] = [
+    ['limits.cpu', undefined, '2'],
+    ['limits.cpu', '1m', '1500'],
+    ['requests.cpu', '1m', '250'],
+    ['requests.cpu', undefined, '1'],
+    ['limits.memory', '1Mi', '100'],
+    ['requests.memory', '1Mi', '100'],
+  ];
+  for (const [resource, divisor, expected] of table) {
+    const env = [{ name: 'X', valueFrom: { resourceFieldRef: { resource, divisor } } }];
+    assert.equal(envOf(env, { resources }).X, expected, `${resource} / ${divisor}`);
+  }
+  const unlimited = [
+    { name: 'X', valueFrom: { resourceFieldRef: { resource: 'limits.memory', divisor: '1Gi' } } },
+  ];
+  assert.equal(envOf(unlimited).X, '4');
+});
+
+test('what is missing is told in the kubelet’s words, and left out where it is optional', () => {
+  const table: readonly (readonly [EnvVar['valueFrom'], string])[] = [
+    [{ configMapKeyRef: { name: 'absent', key: 'k' } }, 'configmap "absent" not found'],
+    [{ secretKeyRef: { name: 'absent', key: 'k' } }, 'secret "absent" not found'],
+    [
+      { configMapKeyRef: { name: 'settings', key: 'k' } },
+      "couldn't find key k in ConfigMap default/settings",
+    ],
+    [{ secretKeyRef: { name: 'login', key: 'k' } }, "couldn't find key k in Secret default/login"],
+  ];
+  for (const [valueFrom, message] of table) {
+    assert.throws(() => envOf([{ name: 'X', valueFrom }]), { code: 'ConfigFailed', message });
+  }
+  const optional = { configMapKeyRef: { name: 'absent', key: 'k', optional: true } };
+  assert.deepEqual(envOf([{ name: 'X', valueFrom: optional }]), {});
+});
+
+test('subPathExpr is expanded and must stay within the volume', () => {
+  const mounts = (subPathExpr: string): ContainerConfig =>
+    configOf(
+      container('a', {
+        env: [{ name: 'N', value: 'x' }],
+        volumeMounts: [{ name: 'v', mountPath: '/v', subPathExpr }],
+      }),
+    );
+  assert.deepEqual(mounts('logs/$(N)').mounts[0]?.source, { kind: 'volume', name: 'v', subPath: 'logs/x' });
+  assert.throws(() => mounts('$(M)'), /missing value for "M"/);
+  assert.throws(() => mounts('../$(N)'), /must stay within the volume/);
+});
+
+test('securityContext: the container’s wins over the pod’s, and runAsNonRoot is checked', () => {
+  const pod = podOf({
+    securityContext: { runAsUser: 1, runAsGroup: 2, fsGroup: 3, supplementalGroups: [4] },
+  });
+  const security = containerSecurity(pod, container('a', { securityContext: { runAsUser: 9 } }), '');
+  assert.equal(security.runAsUser, 9);
+  assert.equal(security.runAsGroup, 2);
+  assert.deepEqual(security.supplementalGroups, [4, 3]);
+  assert.deepEqual(security.seccomp, { kind: 'RuntimeDefault' });
+
+  const nonRoot = (runAsUser: number | undefined, imageUser: string): unknown =>
+    containerSecurity(
+      podOf(),
+      container('a', { securityContext: { runAsNonRoot: true, runAsUser } }),
+      imageUser,
+    );
+  assert.throws(
+    () => nonRoot(0, ''),
+    /container's runAsUser breaks non-root policy \(pod: "p_default\(uid-p\)", container: a\)/,
+  );
+  assert.throws(() => nonRoot(undefined, ''), /container has runAsNonRoot and image will run as root/);
+  assert.throws(
+    () => nonRoot(undefined, 'nobody'),
+    /non-numeric user \(nobody\), cannot verify user is non-root/,
+  );
+  assert.doesNotThrow(() => nonRoot(undefined, '65534:65534'));
+  assert.doesNotThrow(() => nonRoot(7, ''));
+});
+
+test('OOM scores by QoS class, sidecars never above the apps', () => {
+  const memory = 4 * 1024 ** 3;
+  const burstable = container('a', { resources: { requests: { memory: '1Gi' } } });
+  const guaranteed = container('a', { resources: { limits: { cpu: '1', memory: '1Gi' } } });
+  assert.equal(oomScoreAdj(podOf(), container('a'), memory), 1000);
+  assert.equal(oomScoreAdj(podOf({ containers: [guaranteed] }), guaranteed, memory), -997);
+  assert.equal(oomScoreAdj(podOf({ containers: [burstable] }), burstable, memory), 750);
+  const helper = sidecar('s');
+  assert.equal(
+    oomScoreAdj(podOf({ initContainers: [helper], containers: [burstable] }), helper, memory),
+    750,
+  );
+});
+
+test('the pod’s cgroup is limited only where all containers are', () => {
+  const limited = container('a', { resources: { limits: { cpu: '500m', memory: '1Gi' } } });
+  assert.deepEqual(
+    podResources(podOf({ containers: [limited, container('b')] })).memoryLimitBytes,
+    undefined,
+  );
+  const helper = sidecar('s', { resources: { limits: { cpu: '250m', memory: '1Gi' } } });
+  const pod = podOf({ initContainers: [helper], containers: [limited] });
+  assert.deepEqual(podResources(pod).cpuLimitMilli, 750);
+  assert.deepEqual(podResources(pod).memoryLimitBytes, 2 * 1024 ** 3);
+});
+
+test('the sandbox: host name, namespaces, host ports, DNS', () => {
+  const node = {
+    name: 'node',
+    dns: { nameservers: ['9.9.9.9'], searches: ['here'], options: ['ndots:1', 'rotate'] },
+  };
+  const plain = sandboxConfig(
+    podOf({ containers: [container('a', { ports: [{ containerPort: 80, hostPort: 8080 }] })] }),
+    0,
+    node,
+  );
+  assert.equal(plain.hostname, 'p');
+  assert.deepEqual(plain.namespaces, { network: 'pod', ipc: 'pod', pid: 'container' });
+  assert.deepEqual(plain.portMappings, [{ protocol: 'TCP', containerPort: 80, hostPort: 8080 }]);
+  assert.equal(plain.dns, 'node');
+
+  const shared = sandboxConfig(
+    podOf({ hostNetwork: true, shareProcessNamespace: true, hostname: 'web' }),
+    0,
+    node,
+  );
+  assert.equal(shared.hostname, 'node');
+  assert.deepEqual(shared.namespaces, { network: 'node', ipc: 'pod', pid: 'pod' });
+
+  const dnsConfig = {
+    nameservers: ['1.1.1.1'],
+    searches: ['there'],
+    options: [{ name: 'ndots', value: '5' }],
+  };
+  assert.deepEqual(sandboxConfig(podOf({ dnsPolicy: 'None', dnsConfig }), 0, node).dns, {
+    nameservers: ['1.1.1.1'],
+    searches: ['there'],
+    options: ['ndots:5'],
+  });
+  assert.deepEqual(sandboxConfig(podOf({ dnsPolicy: 'Default', dnsConfig }), 0, node).dns, {
+    nameservers: ['9.9.9.9', '1.1.1.1'],
+    searches: ['here', 'there'],
+    options: ['rotate', 'ndots:5'],
+  });
+});
+
+test('volumes: items, modes, binary data, optional, and what is wrong with which', () => {
+  const setup = (volume: Volume) =>
+    volumeSetup({ pod: podOf({ volumes: [volume] }), sources, facts }).volumes[0];
+  assert.deepEqual(setup({ name: 'v', emptyDir: { medium: 'Memory', sizeLimit: '1Mi' } }), {
+    kind: 'emptyDir',
+    name: 'v',
+    medium: 'memory',
+    sizeLimitBytes: 1024 ** 2,
+  });
+  const items = [{ key: 'logo', path: 'img/logo.bin', mode: 0o400 }];
+  assert.deepEqual(setup({ name: 'v', configMap: { name: 'settings', items } }), {
+    kind: 'files',
+    name: 'v',
+    medium: 'disk',
+    files: [{ path: 'img/logo.bin', content: Buffer.from([0, 255]), mode: 0o400 }],
+  });
+  const all = setup({ name: 'v', configMap: { name: 'settings', defaultMode: 0o600 } });
+  assert.deepEqual(all?.kind === 'files' && all.files.map(({ path, mode }) => [path, mode]), [
+    ['color', 0o600],
+    ['app.conf', 0o600],
+    ['logo', 0o600],
+  ]);
+  assert.deepEqual(setup({ name: 'v', secret: { secretName: 'absent', optional: true } }), {
+    kind: 'files',
+    name: 'v',
+    medium: 'memory',
+    files: [],
+  });
+  const projected = setup({
+    name: 'v',
+    projected: {
+      sources: [
+        { secret: { name: 'login' } },
+        { downwardAPI: { items: [{ path: 'name', fieldRef: { fieldPath: 'metadata.name' } }] } },
+      ],
+    },
+  });
+  assert.deepEqual(
+    projected?.kind === 'files' &&
+      projected.files.map(({ path, content }) => [path, Buffer.from(content).toString()]),
+    [
+      ['user', 'anna'],
+      ['name', 'p'],
+    ],
+  );
+  assert.throws(() => setup({ name: 'v', secret: { secretName: 'absent' } }), {
+    message: 'MountVolume.SetUp failed for volume "v" : secret "absent" not found',
+  });
+  assert.throws(
+    () => setup({ name: 'v', configMap: { name: 'settings', items: [{ key: 'k', path: 'k' }] } }),
+    {
+      message: 'MountVolume.SetUp failed for volume "v" : references non-existent config key: k',
+    },
+  );
+  assert.throws(
+    () => setup({ name: 'v', nfs: { server: 's', path: '/' } }),
+    /volume type nfs is not supported/,
+  );
+});
