@@ -34,7 +34,11 @@ async function measureEngine(n: number, containers: number): Promise<Samples> {
     let waiter: Waiter | undefined;
     const { resourceVersion } = await api.list(PODS, { namespace: 'default' });
     const watching = (async () => {
-      for await (const event of api.watch(PODS, { namespace: 'default', resourceVersion, signal: done.signal })) {
+      for await (const event of api.watch(PODS, {
+        namespace: 'default',
+        resourceVersion,
+        signal: done.signal,
+      })) {
         if (event.type === 'BOOKMARK') continue;
         if (waiter?.isReached(event.object, event.type === 'DELETED')) waiter.resolve();
       }
@@ -47,7 +51,8 @@ async function measureEngine(n: number, containers: number): Promise<Samples> {
       const name = `bench-${i + WARM_UP}`;
       const isIt = (pod: Pod): boolean => pod.metadata?.name === name;
       const isUp = (pod: Pod): boolean =>
-        isIt(pod) && (pod.status?.containerStatuses ?? []).filter(({ state }) => state?.running).length === containers;
+        isIt(pod) &&
+        (pod.status?.containerStatuses ?? []).filter(({ state }) => state?.running).length === containers;
       const startMs = performance.now();
       const up = seen(isUp);
       await api.create(PODS, benchPod(name, containers));
@@ -75,7 +80,9 @@ export async function benchPods(n: number): Promise<readonly Row[]> {
     const what = `pod with ${containers} container${containers === 1 ? '' : 's'}`;
     const floor = await measureFloor(n, containers);
     const engine = await measureEngine(n, containers);
-    const podman = existsSync('/usr/bin/podman') ? await measurePodman(Math.min(n, 10), containers) : undefined;
+    const podman = existsSync('/usr/bin/podman')
+      ? await measurePodman(Math.min(n, 10), containers)
+      : undefined;
     const phases = [
       ['create to running', (samples: Samples) => samples.upMs],
       ['delete', (samples: Samples) => samples.downMs],
@@ -84,9 +91,19 @@ export async function benchPods(n: number): Promise<readonly Row[]> {
       const bare = summarize(of(floor));
       const against = { what: 'floor', p50: bare.p50 };
       rows.push({ what: `${what}, ${phase}: bare floor`, unit: 'ms', summary: bare });
-      rows.push({ what: `${what}, ${phase}: Podwright`, unit: 'ms', summary: summarize(of(engine)), against });
+      rows.push({
+        what: `${what}, ${phase}: Podwright`,
+        unit: 'ms',
+        summary: summarize(of(engine)),
+        against,
+      });
       if (podman === undefined) continue;
-      rows.push({ what: `${what}, ${phase}: podman kube`, unit: 'ms', summary: summarize(of(podman)), against });
+      rows.push({
+        what: `${what}, ${phase}: podman kube`,
+        unit: 'ms',
+        summary: summarize(of(podman)),
+        against,
+      });
     }
   }
   return rows;

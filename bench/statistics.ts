@@ -34,8 +34,20 @@ const text = (value: number): string => (value >= 100 ? value.toFixed(0) : value
 export function table(rows: readonly Row[]): string {
   const lines = rows.map(({ what, unit, summary, against }) => {
     const ratio = against === undefined ? '' : `${(summary.p50 / against.p50).toFixed(2)} x ${against.what}`;
-    const cells = [what, String(summary.n), text(summary.p50), text(summary.p90), text(summary.p99), unit, ratio];
+    const cells = [
+      what,
+      String(summary.n),
+      text(summary.p50),
+      text(summary.p90),
+      text(summary.p99),
+      unit,
+      ratio,
+    ];
     return `| ${cells.join(' | ')} |`;
   });
-  return ['| what | n | p50 | p90 | p99 | unit | ratio of p50 |', '|---|---|---|---|---|---|---|', ...lines].join('\n');
+  return [
+    '| what | n | p50 | p90 | p99 | unit | ratio of p50 |',
+    '|---|---|---|---|---|---|---|',
+    ...lines,
+  ].join('\n');
 }
