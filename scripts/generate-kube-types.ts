@@ -13,8 +13,18 @@ const MODELS = join(ROOT, 'node_modules/@kubernetes/client-node/dist/gen/models'
 
 /** The kinds served; everything they refer to follows. */
 const ROOT_MODELS = [
-  'V1Pod', 'V1Node', 'V1Namespace', 'V1ConfigMap', 'V1Secret', 'CoreV1Event', 'V1Binding', 'V1Status',
-  'V1DeleteOptions', 'V1APIResourceList', 'V1APIGroupList', 'V1ServiceAccount',
+  'V1Pod',
+  'V1Node',
+  'V1Namespace',
+  'V1ConfigMap',
+  'V1Secret',
+  'CoreV1Event',
+  'V1Binding',
+  'V1Status',
+  'V1DeleteOptions',
+  'V1APIResourceList',
+  'V1APIGroupList',
+  'V1ServiceAccount',
 ];
 
 /** Names that would clash or mislead without their prefix. */
@@ -22,7 +32,15 @@ const RENAMED: Record<string, string> = { CoreV1Event: 'Event', CoreV1EventSerie
 
 /** Fields holding resource.Quantity ("100m", "1Gi", or a bare number), which the package types as string. */
 const QUANTITY_FIELDS = new Set([
-  'limits', 'requests', 'capacity', 'allocatable', 'allocatedResources', 'overhead', 'sizeLimit', 'divisor', 'resources',
+  'limits',
+  'requests',
+  'capacity',
+  'allocatable',
+  'allocatedResources',
+  'overhead',
+  'sizeLimit',
+  'divisor',
+  'resources',
 ]);
 
 type Field = { type: string; required: boolean; format: string; doc: string };
@@ -33,17 +51,31 @@ function shortName(model: string): string {
 }
 
 function cleanDoc(raw: string): string {
-  return raw.split('\n').map((line) => line.replace(/^\s*\*?\s?/, '')).join(' ').replaceAll("\\'", "'").replaceAll('\\"', '"').trim();
+  return raw
+    .split('\n')
+    .map((line) => line.replace(/^\s*\*?\s?/, ''))
+    .join(' ')
+    .replaceAll("\\'", "'")
+    .replaceAll('\\"', '"')
+    .trim();
 }
 
 function readModel(name: string): Model {
   const declaration = readFileSync(join(MODELS, `${name}.d.ts`), 'utf8');
   const script = readFileSync(join(MODELS, `${name}.js`), 'utf8');
   const mapText = /attributeTypeMap = (\[[\s\S]*?\]);/.exec(script)?.[1] ?? '[]';
-  const attributes = JSON.parse(mapText) as { name: string; baseName: string; type: string; format: string }[];
+  const attributes = JSON.parse(mapText) as {
+    name: string;
+    baseName: string;
+    type: string;
+    format: string;
+  }[];
   const fields = new Map<string, Field>();
   for (const attribute of attributes) {
-    const pattern = new RegExp(`(?:/\\*\\*([^/]*(?:/(?!\\*)[^/]*)*?)\\*/\\s*)?'${attribute.name}'(\\?)?:`, 'm');
+    const pattern = new RegExp(
+      `(?:/\\*\\*([^/]*(?:/(?!\\*)[^/]*)*?)\\*/\\s*)?'${attribute.name}'(\\?)?:`,
+      'm',
+    );
     const found = pattern.exec(declaration);
     if (found === null) throw new Error(`${name}.d.ts does not declare ${attribute.name}`);
     const docStart = declaration.lastIndexOf('/**', declaration.indexOf(`'${attribute.name}'`));
@@ -82,32 +114,56 @@ function schemaWord(field: string, shape: Shape, format: string): string {
       return format === 'int-or-string' ? 'intOrString' : 'string';
     case 'number':
       return format === 'double' ? 'number' : format === 'int32' ? 'int32' : 'int64';
-    case 'boolean': return 'boolean';
-    case 'Date': case 'V1MicroTime': return 'time';
-    case 'IntOrString': case 'number | string': return 'intOrString';
-    case 'any': case 'object': return 'any';
-    default: return shortName(shape.of);
+    case 'boolean':
+      return 'boolean';
+    case 'Date':
+    case 'V1MicroTime':
+      return 'time';
+    case 'IntOrString':
+    case 'number | string':
+      return 'intOrString';
+    case 'any':
+    case 'object':
+      return 'any';
+    default:
+      return shortName(shape.of);
   }
 }
 
 const TYPE_OF_WORD: Record<string, string> = {
-  quantity: 'Quantity', string: 'string', bytes: 'string', number: 'number', int32: 'number', int64: 'number',
-  boolean: 'boolean', time: 'string', intOrString: 'number | string', any: 'unknown',
+  quantity: 'Quantity',
+  string: 'string',
+  bytes: 'string',
+  number: 'number',
+  int32: 'number',
+  int64: 'number',
+  boolean: 'boolean',
+  time: 'string',
+  intOrString: 'number | string',
+  any: 'unknown',
 };
 
 function typeText(word: string, kind: Shape['kind']): string {
   const one = TYPE_OF_WORD[word] ?? word;
   switch (kind) {
-    case 'one': return one;
-    case 'list': return `readonly ${one.includes('|') ? `(${one})` : one}[]`;
-    case 'map': return `{ readonly [key: string]: ${one} }`;
-    case 'mapOfList': return `{ readonly [key: string]: readonly ${one}[] }`;
+    case 'one':
+      return one;
+    case 'list':
+      return `readonly ${one.includes('|') ? `(${one})` : one}[]`;
+    case 'map':
+      return `{ readonly [key: string]: ${one} }`;
+    case 'mapOfList':
+      return `{ readonly [key: string]: readonly ${one}[] }`;
   }
 }
 
 const SUFFIX = { one: '', list: '[]', map: '{}', mapOfList: '[]{}' } as const;
 
-const available = new Set(readdirSync(MODELS).filter((f) => f.endsWith('.d.ts')).map((f) => f.slice(0, -5)));
+const available = new Set(
+  readdirSync(MODELS)
+    .filter((f) => f.endsWith('.d.ts'))
+    .map((f) => f.slice(0, -5)),
+);
 const models = new Map<string, Model>();
 const queue = [...ROOT_MODELS];
 for (let name = queue.pop(); name !== undefined; name = queue.pop()) {
@@ -144,9 +200,19 @@ for (const [name, model] of [...models].sort(([a], [b]) => (shortName(a) < short
   schema[shortName(name)] = required.length > 0 ? { required, fields } : { fields };
   types += `\n/** ${model.doc.replaceAll('*/', '* /').split(/(?<=\.) /)[0]} */\nexport type ${shortName(name)} = {\n${lines.join('\n')}\n};\n`;
 }
-writeFileSync(join(ROOT, 'src/kube/api-types.ts'), types);
-writeFileSync(
-  join(ROOT, 'src/kube/api-schema.json'),
-  `{\n${Object.entries(schema).map(([n, s]) => `${JSON.stringify(n)}: ${JSON.stringify(s)}`).join(',\n')}\n}\n`,
-);
+const outputs = {
+  'src/kube/api-types.ts': types,
+  'src/kube/api-schema.json': `{\n${Object.entries(schema)
+    .map(([n, s]) => `${JSON.stringify(n)}: ${JSON.stringify(s)}`)
+    .join(',\n')}\n}\n`,
+};
+const isCheck = process.argv.includes('--check');
+for (const [name, content] of Object.entries(outputs)) {
+  const path = join(ROOT, name);
+  if (!isCheck) writeFileSync(path, content);
+  else if (readFileSync(path, 'utf8') !== content) {
+    process.stdout.write(`${name} is out of date: npm run generate\n`);
+    process.exitCode = 1;
+  }
+}
 process.stdout.write(`${models.size} models of Kubernetes ${version}\n`);

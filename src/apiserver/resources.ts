@@ -23,7 +23,7 @@ function writeRequest(kind: Kind, object: KubeObject, options: WriteOptions): Wr
     isStatus: subresource === 'status',
     dryRun: options.dryRun === true,
     // The engine's own parts are checked by the compiler; what else they carry is dropped.
-    fieldValidation: 'Ignore',
+    fieldValidation: options.fieldValidation ?? 'Ignore',
     warn: () => {},
   };
 }

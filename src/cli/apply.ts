@@ -1,6 +1,6 @@
 // One object of a manifest becomes true: created, merged into what is there, or made anew when a pod has already ended.
 import { isPodwrightError, PodwrightError } from '../base/errors.ts';
-import type { KubeObject, ResourceApi } from '../client/resource-api.ts';
+import type { KubeObject, ResourceApi, WriteOptions } from '../client/resource-api.ts';
 import type { Pod } from '../kube/api-types.ts';
 import { isTerminal } from '../kube/pod.ts';
 import type { ManifestObjectRef } from './manifests.ts';
@@ -10,6 +10,9 @@ export type Applied = {
   readonly object: KubeObject;
   readonly verb: 'created' | 'configured' | 'unchanged' | 'created anew, as it had ended';
 };
+
+/** As kubectl writes: a misspelt field is refused, not dropped. */
+const WRITE: WriteOptions = { fieldManager: 'podwright', fieldValidation: 'Strict' };
 
 /** A pod's spec is fixed but for images, tolerations and the deadline; kube-apiserver says so, not what to do. */
 function withRemedy(error: unknown, { source, ref, key }: ManifestObjectRef): unknown {
@@ -32,7 +35,7 @@ async function createOrMerge(
 ): Promise<Applied> {
   const { ref, key, object } = entry;
   const create = async (verb: Applied['verb']): Promise<Applied> => ({
-    object: await api.create(ref, object as KubeObject),
+    object: await api.create(ref, object as KubeObject, WRITE),
     verb,
   });
   if (key.name === '') return create('created');
@@ -48,7 +51,8 @@ async function createOrMerge(
     await removeObject(api, entry, { gracePeriodSeconds: 0, signal });
     return create('created anew, as it had ended');
   }
-  const merged = await api.patch(ref, key, { type: 'application/strategic-merge-patch+json', body: object });
+  const patch = { type: 'application/strategic-merge-patch+json', body: object } as const;
+  const merged = await api.patch(ref, key, patch, WRITE);
   const isSame = merged.metadata?.resourceVersion === present.metadata?.resourceVersion;
   return { object: merged, verb: isSame ? 'unchanged' : 'configured' };
 }

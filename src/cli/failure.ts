@@ -1,4 +1,4 @@
-// The command line's border for errors: one line that says what failed, the causes field by field, and what to do.
+// The command line's border for errors: what failed in a line, the causes field by field, and what to do.
 import { type ErrorCode, errorText, isPodwrightError, type PodwrightError } from '../base/errors.ts';
 import { errnoOf } from '../base/files.ts';
 
@@ -12,29 +12,37 @@ const REMEDIES: Partial<Record<ErrorCode, string>> = {
   PortInUse: 'choose another port, or end what listens there',
 };
 
-function causeLines(error: PodwrightError): string[] {
-  return (error.details.causes ?? []).map(
-    ({ field, message }) => `  ${field === undefined ? '' : `${field}: `}${message}`,
-  );
+/** EACCES and EPERM anywhere in the chain mean that another user was asked for. */
+function isPermission(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  return ['EACCES', 'EPERM'].includes(errnoOf(error) ?? '') || isPermission(error.cause);
 }
 
-/** Several lines, the first "error: ...". */
-export function failureText(error: unknown): string {
-  if (isPodwrightError(error)) {
-    // kube-apiserver's message of an Invalid object repeats all causes in one line; one cause a line reads better.
-    const causes = causeLines(error);
-    const message =
-      causes.length > 1 ? error.message.replace(/ is invalid: \[.*$/s, ' is invalid:') : errorText(error);
-    const remedy = REMEDIES[error.code];
+function podwrightLines(error: PodwrightError): string[] {
+  const causes = error.details.causes ?? [];
+  // kube-apiserver's message of an Invalid object repeats all causes in one line; one cause a line reads better.
+  if (causes.length > 1) {
+    const head = error.message.replace(/ is invalid: \[.*\](?=\n|$)/s, ' is invalid:');
     return [
-      `error: ${message}`,
-      ...(causes.length > 1 ? causes : []),
-      ...(remedy === undefined ? [] : [remedy]),
-    ].join('\n');
+      `error: ${head}`,
+      ...causes.map(({ field, message }) => `  ${field === undefined ? '' : `${field}: `}${message}`),
+    ];
   }
-  const errno = errnoOf(error);
-  if (errno === 'EACCES' || errno === 'EPERM') return `error: ${errorText(error)}\n${REMEDIES.NotRoot}`;
-  if (errno !== undefined) return `error: ${errorText(error)}`;
-  // A programmer error: the stack is what its reader needs.
-  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+  // Where nothing answers, the errno below says nothing more.
+  return [`error: ${error.code === 'EngineUnreachable' ? error.message : errorText(error)}`];
+}
+
+/** Without a line break at its end; the first line starts with "error: ". */
+export function failureText(error: unknown): string {
+  if (!isPodwrightError(error) && errnoOf(error) === undefined) {
+    // A programmer error: the stack is what its reader needs.
+    return error instanceof Error ? (error.stack ?? error.message) : String(error);
+  }
+  const lines = isPodwrightError(error) ? podwrightLines(error) : [`error: ${errorText(error)}`];
+  const remedy = isPermission(error)
+    ? REMEDIES.NotRoot
+    : isPodwrightError(error)
+      ? REMEDIES[error.code]
+      : undefined;
+  return [...lines, ...(remedy === undefined ? [] : [remedy])].join('\n');
 }

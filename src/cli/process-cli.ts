@@ -2,7 +2,6 @@
 import pc from 'picocolors';
 import { isPodwrightError, PodwrightError } from '../base/errors.ts';
 import type { Cli, Connection } from './cli.ts';
-import { readKubeconfigText } from './kubeconfig.ts';
 import { type ClientOptions, kubeconfigPathOf } from './options.ts';
 
 const INTERRUPTS = ['SIGINT', 'SIGTERM'] as const;
@@ -17,8 +16,7 @@ function onInterrupt(listener: () => void): () => void {
 /** The HTTP client is loaded here and not before: `podwright --help` needs none. */
 async function connect(kubeconfigPath: string): Promise<Connection> {
   const { connectApi, readKubeconfig } = await import('../client/http-client.ts');
-  await readKubeconfigText(kubeconfigPath);
-  return connectApi(readKubeconfig(kubeconfigPath));
+  return connectApi(await readKubeconfig(kubeconfigPath));
 }
 
 export function createProcessCli({ dataDir, runDir, logDir, kubeconfig, namespace }: ClientOptions): Cli {

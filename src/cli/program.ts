@@ -202,53 +202,56 @@ function addContainerCommands(program: Command): void {
     );
 }
 
-/** A store command: the store of this data directory, whether or not an engine runs. */
+/** Of this data directory, whether or not an engine runs. */
 function addImageCommands(program: Command, actions: MachineActions): void {
   const image = program.command('image').description('images of the local store');
-  const withStore = (
-    options: ClientOptions,
-    run: (cli: Cli, store: ImageStore, commands: typeof import('./image.ts')) => Promise<ExitCode>,
-  ) =>
-    runCommand(async () => {
-      requireRoot('use the image store');
-      const commands = await import('./image.ts');
-      const cli = createProcessCli(options);
-      return run(cli, await actions.openImageStore(cli.dirs), commands);
-    });
+  const openStore = (cli: Cli): Promise<ImageStore> => {
+    requireRoot('use the image store');
+    return actions.openImageStore(cli.dirs);
+  };
 
   addClientOptions(image.command('load <file>'))
     .description('an OCI or Docker archive, or an OCI layout directory')
     .action((file: string, options: ClientOptions) =>
-      withStore(options, (cli, store, { imageLoad }) => imageLoad(cli, store, file)),
+      runCommand(async () => {
+        const { imageLoad } = await import('./image.ts');
+        const cli = createProcessCli(options);
+        return imageLoad(cli, await openStore(cli), file);
+      }),
     );
 
   addClientOptions(image.command('pull <reference>'))
     .description('from a registry')
     .option('--creds <user:password>', 'for a registry that asks')
     .action((reference: string, options: ClientOptions & { creds?: string }) =>
-      withStore(options, (cli, store, { imagePull, parseCredentials }) =>
-        imagePull(cli, store, reference, {
-          auth: options.creds === undefined ? undefined : parseCredentials(options.creds),
-        }),
-      ),
+      runCommand(async () => {
+        const { imagePull, parseCredentials } = await import('./image.ts');
+        const auth = options.creds === undefined ? undefined : parseCredentials(options.creds);
+        const cli = createProcessCli(options);
+        return imagePull(cli, await openStore(cli), reference, { auth });
+      }),
     );
 
   addClientOptions(image.command('ls'))
     .description('list images')
     .addOption(outputOption('json'))
     .action((options: ClientOptions & { output?: 'json' }) =>
-      withStore(options, (cli, store, { imageLs }) =>
-        imageLs(cli, store, { output: options.output ?? 'table' }),
-      ),
+      runCommand(async () => {
+        const { imageLs } = await import('./image.ts');
+        const cli = createProcessCli(options);
+        return imageLs(cli, await openStore(cli), { output: options.output ?? 'table' });
+      }),
     );
 
   addClientOptions(image.command('rm <reference...>'))
     .description('remove images that no pod uses')
     .option('--force', 'without asking an engine whether one does')
     .action((references: string[], options: ClientOptions & { force?: true }) =>
-      withStore(options, (cli, store, { imageRm }) =>
-        imageRm(cli, store, references, { inUse: options.force ? 'remove' : 'refuse' }),
-      ),
+      runCommand(async () => {
+        const { imageRm } = await import('./image.ts');
+        const cli = createProcessCli(options);
+        return imageRm(cli, await openStore(cli), references, { inUse: options.force ? 'remove' : 'refuse' });
+      }),
     );
 }
 

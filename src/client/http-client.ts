@@ -128,9 +128,10 @@ export function connectApi(config: ClientConfig): ApiConnection {
 }
 
 const listQuery = ({ namespace: _, ...rest }: ListOptions): Query => rest;
-const writeQuery = ({ dryRun, fieldManager }: WriteOptions = {}): Query => ({
+const writeQuery = ({ dryRun, fieldManager, fieldValidation }: WriteOptions = {}): Query => ({
   dryRun: dryRun === true ? 'All' : undefined,
   fieldManager,
+  fieldValidation,
 });
 const keyOf = ({ metadata }: KubeObject): ObjectKey => ({
   namespace: metadata?.namespace,

@@ -55,6 +55,8 @@ export type WriteOptions = {
   readonly subresource?: string | undefined;
   readonly dryRun?: boolean | undefined;
   readonly fieldManager?: string | undefined;
+  /** What happens to unknown and doubled fields; Strict refuses them. Absent: the server's own way. */
+  readonly fieldValidation?: 'Strict' | 'Warn' | 'Ignore' | undefined;
 };
 
 export type DeleteOptions = {
