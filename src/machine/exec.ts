@@ -1,7 +1,7 @@
 // A further process in a running container: `<runtime> exec`, with pipes or a terminal of the engine's.
 //
 // Invariant: the process inside ends with the request: an abort kills it and not only the runtime that stands before it.
-import { closeSync } from 'node:fs';
+import { closeSync, type FSWatcher, watch } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
@@ -99,12 +99,20 @@ export async function execInContainer(target: ExecTarget, options: ExecOptions):
   const args = [...runtimeArgs(runtime), `--log=${log}`, ...exec];
   const started = (options.tty ? startWithTerminal : startWithPipes)(runtime, args, options);
 
+  let watcher: FSWatcher | undefined;
+  /** The runtime goes last: without it nobody would write down which process inside is to be ended. */
   const end = async (): Promise<void> => {
     const inside = Number(await readIfExists(pidFile));
-    if (inside > 0) kill(inside);
-    kill(started.pid);
+    if (inside > 0) {
+      kill(inside);
+      kill(started.pid);
+    }
   };
-  const onAbort = (): void => void end().catch(() => {});
+  const onAbort = (): void => {
+    const ignore = (): void => {};
+    watcher = watch(dir, { persistent: false }, () => void end().catch(ignore));
+    end().catch(ignore);
+  };
   options.signal.addEventListener('abort', onAbort, { once: true });
 
   const finish = async (): Promise<number> => {
@@ -113,10 +121,10 @@ export async function execInContainer(target: ExecTarget, options: ExecOptions):
       await started.drained;
       options.signal.throwIfAborted();
       const words = (await readIfExists(log)) ?? '';
-      const told = await exitCodeOf(exitCode, pidFile, words);
-      return told;
+      return await exitCodeOf(exitCode, pidFile, words);
     } finally {
       options.signal.removeEventListener('abort', onAbort);
+      watcher?.close();
       await rm(dir, { recursive: true, force: true });
     }
   };

@@ -11,18 +11,16 @@ import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { PodUid } from '../base/brand.ts';
 import { errorText, PodwrightError } from '../base/errors.ts';
-import { readIfExists } from '../base/files.ts';
 import { hostnameText, hostsText, resolvConfText } from './etc-files.ts';
 import { sandboxDir } from './layout.ts';
 import type { SandboxConfig } from './machine.ts';
 import type { MachineContext } from './machine-context.ts';
 import type { SandboxRecord } from './records.ts';
 import { infraSpec } from './runtime/oci-spec.ts';
-import { forgetContainer, runtimeArgs, runtimeErrorText, runtimeStart } from './runtime/runtime.ts';
+import { forgetContainer, pidFileOf, runtimeCreate, runtimeStart } from './runtime/runtime.ts';
 import { makeFifo, onWritersGone, openFifoReader } from './system/fifo.ts';
 import { MS, mount, unmount } from './system/libc.ts';
 import { isAlive, processName } from './system/processes.ts';
-import { startProgram } from './system/spawn.ts';
 
 const SHM_BYTES = 64 * 1024 * 1024;
 
@@ -66,30 +64,13 @@ const shmStep: Step = {
   },
 };
 
-/** Runs `create` with the fifo's writing end as the infra container's output. Throws CreateFailed with its message. */
-async function createInfra(machine: MachineContext, { dir, id }: Building): Promise<void> {
-  const { runtime } = machine;
-  const errorLog = join(dir, 'create.log');
-  const pidFile = join(dir, 'pid');
+/** The infra container's output is the fifo's writing end. Throws CreateFailed with the runtime's message. */
+async function createInfra({ runtime }: MachineContext, { dir, id }: Building): Promise<void> {
   // A reader must be there before a writer can open without waiting.
   const reader = openFifoReader(lifeFifo(dir));
   const life = openSync(lifeFifo(dir), constants.O_WRONLY);
   try {
-    const args = [
-      ...runtimeArgs(runtime),
-      `--log=${errorLog}`,
-      'create',
-      '--bundle',
-      dir,
-      '--pid-file',
-      pidFile,
-      id,
-    ];
-    const { exited } = startProgram(runtime.path, args, { stdio: ['null', life, life] });
-    if ((await exited) !== 0) {
-      const text = (await readIfExists(errorLog)) ?? '';
-      throw new PodwrightError('CreateFailed', `create infra container ${id}: ${runtimeErrorText(text)}`);
-    }
+    await runtimeCreate(runtime, { id, bundle: dir, output: life });
   } finally {
     closeSync(life);
     if (reader !== undefined) closeSync(reader);
@@ -106,7 +87,7 @@ const infraStep: Step = {
     await writeFile(join(dir, 'config.json'), JSON.stringify(spec));
     await createInfra(machine, building);
     await runtimeStart(runtime, id);
-    const process = processName(Number(await readFile(join(dir, 'pid'), 'utf8')));
+    const process = processName(Number(await readFile(pidFileOf(dir), 'utf8')));
     if (process === undefined)
       throw new PodwrightError('CreateFailed', `infra container ${id} ended at once`);
     building.record = { ...building.record, infra: process };

@@ -1,6 +1,6 @@
 // The real machine: the contract, and what only a real kernel can show.
 import assert from 'node:assert/strict';
-import { readFileSync, renameSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { after, before, describe, test } from 'node:test';
@@ -215,7 +215,7 @@ describe('the Linux machine', { timeout: 120_000 }, () => {
     process.kill(conmonPid(pod), 'SIGKILL');
     const state = await exit(rig.machine, pod, id);
     assert.deepEqual([state.exitCode, state.reason], [137, 'ContainerStatusUnknown']);
-    assert.throws(() => readFileSync(`/proc/${pid}/cmdline`));
+    assert.equal(isRunning(pid), false);
     await rig.machine.removePod(pod.uid);
   });
 
@@ -281,8 +281,7 @@ describe('the Linux machine', { timeout: 120_000 }, () => {
         text += String(chunk);
         if (text === 'first\n') {
           renameSync(path, `${path}.old`);
-          const fs = await import('node:fs');
-          fs.writeFileSync(path, '2026-01-01T00:00:00.000000000Z stdout F second\n');
+          writeFileSync(path, '2026-01-01T00:00:00.000000000Z stdout F second\n');
         }
         if (text.endsWith('second\n')) await rig.machine.signalContainer(id, 'SIGKILL');
       }
@@ -333,7 +332,7 @@ describe('the Linux machine', { timeout: 120_000 }, () => {
       stdout: stdout.stream,
       signal: never(),
     });
-    await waitFor(() => stdout.text().includes('terminal'), stdout.stream);
+    await stdout.until('terminal');
     process.resize({ columns: 99, rows: 33 });
     await new Promise((resolve) => setTimeout(resolve, 200));
     stdin.write('go\n');
@@ -354,7 +353,7 @@ describe('the Linux machine', { timeout: 120_000 }, () => {
       stdout: stdout.stream,
       signal: abort.signal,
     });
-    await waitFor(() => stdout.text() === 'up\n', stdout.stream);
+    await stdout.until('up');
     abort.abort(new Error('enough'));
     await assert.rejects(process.exitCode, /enough/);
     const list = sink();
@@ -378,10 +377,9 @@ describe('the Linux machine', { timeout: 120_000 }, () => {
     assert.deepEqual(monitor, []);
     await rig.machine.signalContainer(id, 'SIGKILL');
     await exit(rig.machine, pod, id);
-    assert.equal(
-      (await logText(rig.machine, id)).split('\n').filter((line) => line.includes('->')).length,
-      4,
-    );
+    const listed = (await logText(rig.machine, id)).matchAll(/(\d+) -> /g);
+    // ls has one more, the directory it lists.
+    assert.ok([...listed].every((one) => Number(one[1]) <= 3));
     await rig.machine.removePod(pod.uid);
   });
 
@@ -423,17 +421,15 @@ describe('the Linux machine', { timeout: 120_000 }, () => {
   });
 });
 
-import { readdirSync, readlinkSync } from 'node:fs';
-import type { Writable } from 'node:stream';
-
 function readdirFds(pid: number): string[] {
   return readdirSync(`/proc/${pid}/fd`).map((fd) => readlinkSync(`/proc/${pid}/fd/${fd}`));
 }
 
-/** Looks again after each piece that arrives. */
-async function waitFor(isThere: () => boolean, stream: Writable): Promise<void> {
-  while (!isThere())
-    await new Promise(
-      (resolve) => stream.once('drain', resolve).once('pipe', resolve) && setTimeout(resolve, 10),
-    );
+/** A zombie, which waits for the machine's init, has no command line. */
+function isRunning(pid: number): boolean {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8') !== '';
+  } catch {
+    return false;
+  }
 }

@@ -2,6 +2,7 @@
 // made, how a command for a wanted behaviour looks on it, and what is left on it afterwards.
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
+import { EventEmitter, once } from 'node:events';
 import { Writable } from 'node:stream';
 import { after, before, describe, test } from 'node:test';
 import { type ContainerId, podUid } from '../../src/base/brand.ts';
@@ -132,15 +133,27 @@ export async function logText(machine: Machine, id: ContainerId, follow = false)
   return text;
 }
 
-export function sink(): { readonly stream: Writable; text(): string } {
-  const chunks: Buffer[] = [];
+export type Sink = {
+  readonly stream: Writable;
+  text(): string;
+  /** Resolves once the words have been written. */
+  until(words: string): Promise<void>;
+};
+
+export function sink(): Sink {
+  let text = '';
+  const written = new EventEmitter();
   const stream = new Writable({
     write(chunk: Buffer, _, done) {
-      chunks.push(chunk);
+      text += String(chunk);
+      written.emit('text');
       done();
     },
   });
-  return { stream, text: () => Buffer.concat(chunks).toString() };
+  const until = async (words: string): Promise<void> => {
+    while (!text.includes(words)) await once(written, 'text', { signal: AbortSignal.timeout(WAIT_MS) });
+  };
+  return { stream, text: () => text, until };
 }
 
 export function machineContract(name: string, makeRig: () => Promise<Rig>): void {

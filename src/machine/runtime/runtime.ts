@@ -2,8 +2,9 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errorText, PodwrightError } from '../../base/errors.ts';
-import { writeFileAtomic } from '../../base/files.ts';
-import { findProgram, runProgram, runProgramChecked } from '../system/spawn.ts';
+import { readIfExists, writeFileAtomic } from '../../base/files.ts';
+import type { Stdio } from '../system/launch.ts';
+import { findProgram, runProgram, runProgramChecked, startProgram } from '../system/spawn.ts';
 import type { OciSpec } from './oci-spec.ts';
 
 export type RuntimeName = 'crun' | 'runc';
@@ -46,20 +47,35 @@ export function runtimeErrorText(text: string): string {
   return last.replace(/^\S+Z: /, '').replace(/^time="[^"]*" level=\w+ msg=/, '');
 }
 
+export type CreateRequest = {
+  readonly id: string;
+  /** Holds config.json; gets the runtime's log and the pid file. */
+  readonly bundle: string;
+  /** What the container's PID 1 gets as its output. The runtime's own words go to its log. */
+  readonly output: Stdio;
+};
+
+export const pidFileOf = (bundle: string): string => join(bundle, 'pid');
+
+/** `create` without a monitor. Throws CreateFailed with the runtime's message. */
+export async function runtimeCreate(runtime: Runtime, { id, bundle, output }: CreateRequest): Promise<void> {
+  const log = join(bundle, 'create.log');
+  const create = ['create', '--bundle', bundle, '--pid-file', pidFileOf(bundle), id];
+  const args = [...runtimeArgs(runtime), `--log=${log}`, ...create];
+  const { exited } = startProgram(runtime.path, args, { stdio: ['null', output, output] });
+  if ((await exited) === 0) return;
+  throw new PodwrightError(
+    'CreateFailed',
+    runtimeErrorText((await readIfExists(log)) ?? 'the runtime said nothing'),
+  );
+}
+
 async function tryRuntime(runtime: Runtime, { probeDir, probeSpec }: ChooseOptions): Promise<void> {
   await mkdir(probeDir, { recursive: true });
   await writeFileAtomic(join(probeDir, 'config.json'), JSON.stringify(probeSpec));
   const id = `probe-${process.pid}`;
   try {
-    const made = await runProgram(runtime.path, [
-      ...runtimeArgs(runtime),
-      'create',
-      '--bundle',
-      probeDir,
-      id,
-    ]);
-    if (made.exitCode !== 0)
-      throw new PodwrightError('RuntimeRefused', runtimeErrorText(made.stderr || made.stdout));
+    await runtimeCreate(runtime, { id, bundle: probeDir, output: 'null' });
   } finally {
     await runProgram(runtime.path, [...runtimeArgs(runtime), 'delete', '--force', id]).catch(() => {});
     await rm(probeDir, { recursive: true, force: true });
