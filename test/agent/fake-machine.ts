@@ -1,8 +1,9 @@
 // A Machine in memory under a virtual clock. Containers behave as a script says; calls take a little virtual time, so
 // that a crash can happen in their middle. What it holds survives the engine: reopen() gives a new engine's view, and
 // calls of the old one never go on.
-import { PassThrough, Readable } from 'node:stream';
+import { Readable } from 'node:stream';
 import { type ContainerId, containerId, type PodUid } from '../../src/base/brand.ts';
+import type { Clock } from '../../src/base/clock.ts';
 import { PodwrightError } from '../../src/base/errors.ts';
 import { normalImageName, parseImageReference } from '../../src/kube/image-reference.ts';
 import type {
@@ -15,7 +16,6 @@ import type {
   SandboxConfig,
   VolumeSetup,
 } from '../../src/machine/machine.ts';
-import type { VirtualClock } from '../lib/virtual-clock.ts';
 
 export type Behaviour = {
   /** Absent: it runs until it is stopped. */
@@ -23,6 +23,8 @@ export type Behaviour = {
   readonly exitCode?: number | undefined;
   /** How long it takes to end after SIGTERM; absent: it ignores SIGTERM. */
   readonly sigtermMs?: number | undefined;
+  readonly sigtermExitCode?: number | undefined;
+  readonly print?: string | undefined;
   readonly startError?: string | undefined;
 };
 
@@ -34,8 +36,9 @@ export type Call = {
 };
 
 export type FakeOptions = {
-  readonly clock: VirtualClock;
-  readonly behaviour?: (name: string, attempt: number) => Behaviour;
+  /** `activity` is raised with every call: a sign for VirtualClock that something still happens. */
+  readonly clock: Clock & { activity: number };
+  readonly behaviour?: (name: string, attempt: number, command: readonly string[]) => Behaviour;
   /** An error a call ends with, in place of its effect. */
   readonly failure?: (call: Call) => PodwrightError | undefined;
   /** Images a pull finds; all do by default. */
@@ -54,6 +57,7 @@ type Disk = {
   readonly pods: Map<PodUid, PodState>;
   readonly images: Map<string, Image>;
   readonly cancels: Map<ContainerId, () => void>;
+  readonly commands: Map<ContainerId, readonly string[]>;
   /** Of the living engine: containers outlive the engine that started them, and so do their ends. */
   readonly listeners: Set<(uid: PodUid) => void>;
 };
@@ -71,7 +75,13 @@ export class FakeMachine implements Machine {
 
   constructor(
     options: FakeOptions,
-    disk: Disk = { pods: new Map(), images: new Map(), cancels: new Map(), listeners: new Set() },
+    disk: Disk = {
+      pods: new Map(),
+      images: new Map(),
+      cancels: new Map(),
+      commands: new Map(),
+      listeners: new Set(),
+    },
   ) {
     this.#options = options;
     this.#disk = disk;
@@ -142,6 +152,7 @@ export class FakeMachine implements Machine {
     const pod = this.#podOf(config.pod);
     const { attempt } = config;
     this.#called('createSandbox', config.pod.uid, config);
+    if (pod.sandboxes.some((one) => one.attempt === attempt && one.state.kind === 'ready')) return;
     const createdAtMs = this.#options.clock.nowMs();
     const others = (): ObservedSandbox[] => pod.sandboxes.filter((one) => one.attempt !== attempt);
     pod.sandboxes = [...others(), { attempt, createdAtMs, state: { kind: 'incomplete' } }];
@@ -182,6 +193,7 @@ export class FakeMachine implements Machine {
 
   async removePod(uid: PodUid): Promise<void> {
     this.#called('removePod', uid, undefined);
+    for (const { attempt } of this.#disk.pods.get(uid)?.sandboxes ?? []) this.#endSandbox(uid, attempt);
     await this.#wait();
     this.#disk.pods.delete(uid);
   }
@@ -191,6 +203,11 @@ export class FakeMachine implements Machine {
     this.#called('createContainer', config.pod.uid, config);
     const { name, attempt, sandboxAttempt, image, imageId, annotations } = config;
     const id = containerId(`${config.pod.uid}_${name}_${attempt}`);
+    const { state } = pod.sandboxes.find((one) => one.attempt === sandboxAttempt) ?? {};
+    if (state?.kind !== 'ready')
+      throw new PodwrightError('CreateFailed', `create container ${id}: no ready sandbox`);
+    if (pod.containers.some((one) => one.id === id && one.state.kind !== 'incomplete')) return id;
+    this.#disk.commands.set(id, config.command ?? []);
     const createdAtMs = this.#options.clock.nowMs();
     const base = { id, name, attempt, sandboxAttempt, image, imageId, annotations, createdAtMs };
     pod.containers.push({ ...base, state: { kind: 'incomplete' } });
@@ -232,9 +249,10 @@ export class FakeMachine implements Machine {
     const { clock } = this.#options;
     this.#change(id, (old) => ({ stopSignalledAtMs: old.stopSignalledAtMs ?? clock.nowMs() }));
     await this.#wait();
-    const { sigtermMs } = this.#behaviour(one);
+    const { sigtermMs, sigtermExitCode = 143 } = this.#behaviour(one);
     if (signal === 'SIGKILL') this.#exit(id, 137);
-    else if (sigtermMs !== undefined) clock.at(clock.nowMs() + sigtermMs, () => this.#exit(id, 143));
+    else if (sigtermMs !== undefined)
+      clock.at(clock.nowMs() + sigtermMs, () => this.#exit(id, sigtermExitCode));
   }
 
   async removeContainer(id: ContainerId): Promise<void> {
@@ -249,7 +267,8 @@ export class FakeMachine implements Machine {
   }
 
   readLog(id: ContainerId): Readable {
-    return Readable.from([`log of ${id}\n`]).pipe(new PassThrough());
+    const one = this.#find(id);
+    return Readable.from([`${this.#behaviour(one).print ?? `log of ${id}`}\n`]);
   }
 
   async close(): Promise<void> {
@@ -313,7 +332,8 @@ export class FakeMachine implements Machine {
   }
 
   #behaviour(one: ObservedContainer): Behaviour {
-    return this.#options.behaviour?.(one.name, one.attempt) ?? { sigtermMs: 100 };
+    const command = this.#disk.commands.get(one.id) ?? [];
+    return this.#options.behaviour?.(one.name, one.attempt, command) ?? { sigtermMs: 100 };
   }
 
   #letRun(one: ObservedContainer): void {
