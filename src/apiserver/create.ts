@@ -80,13 +80,14 @@ export async function createObject(
     if (parts.store.get(key) !== undefined) throw alreadyExistsError(kind, meta.name ?? '');
     return object;
   }
-  await parts.store.write(key, (current, next) => {
+  const created = await parts.store.write(key, (current, next) => {
     checkNamespace(parts, kind, meta);
     admit?.(object, parts.admission);
     if (current !== undefined) throw alreadyExistsError(kind, meta.name ?? '');
     return { verb: 'put', value: stamped(object, next) };
   });
-  return parts.store.get(key) ?? object;
+  await parts.onCreated(kind, object);
+  return created ?? object;
 }
 
 const same = (object: KubeObject): KubeObject => object;

@@ -107,7 +107,10 @@ function eventOf(
   return saw ? { type: 'DELETED', object: value } : undefined;
 }
 
-/** Without a resourceVersion (or with "0") it starts with an ADDED for everything there is. @throws Expired, BadRequest */
+/**
+ * Without a resourceVersion (or with "0") it starts with an ADDED for everything there is, and a BOOKMARK after it.
+ * @throws Expired, BadRequest
+ */
 export async function* watchObjects(
   parts: ServerParts,
   kind: Kind,
@@ -120,6 +123,7 @@ export async function* watchObjects(
   const from = list?.revision ?? parseRevision(options.resourceVersion ?? '');
   const changes = parts.store.watch(prefix, from, options.signal);
   for (const object of list?.values ?? []) yield { type: 'ADDED', object };
+  if (list !== undefined) yield { type: 'BOOKMARK', resourceVersion: String(list.revision) };
   for await (const change of changes) {
     const event = eventOf(change, sees);
     if (event !== undefined) yield event;

@@ -12,6 +12,8 @@ export type ServerParts = {
   readonly clock: Clock;
   readonly kinds: readonly Kind[];
   readonly admission: AdmissionContext;
+  /** Makes what belongs to a new object before its creator hears that it is there. */
+  onCreated(kind: Kind, object: KubeObject): Promise<void>;
 };
 
 export type FieldValidation = 'Strict' | 'Warn' | 'Ignore';

@@ -7,7 +7,7 @@ import { type FieldError, notSupported } from './field-error.ts';
 type Entry = {
   /** Path from the pod; "[]" is any item. */
   readonly path: string;
-  readonly then: 'warned' | 'refused';
+  readonly effect: 'warned' | 'refused';
   /** Only when the value is this one; absent: whenever the field is there. */
   readonly value?: unknown;
 };
@@ -51,22 +51,25 @@ const CONTAINER_FIELDS_MISSING = [
 ];
 
 const TABLE: readonly Entry[] = [
-  ...VOLUME_SOURCES_MISSING.map((name) => ({ path: `spec.volumes[].${name}`, then: 'refused' as const })),
+  ...VOLUME_SOURCES_MISSING.map((name) => ({ path: `spec.volumes[].${name}`, effect: 'refused' as const })),
   ...['containers', 'initContainers'].flatMap((list) => [
-    ...CONTAINER_FIELDS_MISSING.map((name) => ({ path: `spec.${list}[].${name}`, then: 'warned' as const })),
-    { path: `spec.${list}[].volumeDevices`, then: 'refused' as const },
+    ...CONTAINER_FIELDS_MISSING.map((name) => ({
+      path: `spec.${list}[].${name}`,
+      effect: 'warned' as const,
+    })),
+    { path: `spec.${list}[].volumeDevices`, effect: 'refused' as const },
   ]),
-  { path: 'spec.affinity', then: 'warned' },
-  { path: 'spec.topologySpreadConstraints', then: 'warned' },
-  { path: 'spec.ephemeralContainers', then: 'refused' },
-  { path: 'spec.runtimeClassName', then: 'warned' },
-  { path: 'spec.hostUsers', value: false, then: 'warned' },
-  { path: 'spec.resourceClaims', then: 'refused' },
-  { path: 'spec.resources', then: 'warned' },
-  { path: 'spec.activeDeadlineSeconds', then: 'warned' },
-  { path: 'spec.readinessGates', then: 'warned' },
-  { path: 'spec.schedulingGroup', then: 'warned' },
-  { path: 'spec.overhead', then: 'warned' },
+  { path: 'spec.affinity', effect: 'warned' },
+  { path: 'spec.topologySpreadConstraints', effect: 'warned' },
+  { path: 'spec.ephemeralContainers', effect: 'refused' },
+  { path: 'spec.runtimeClassName', effect: 'warned' },
+  { path: 'spec.hostUsers', value: false, effect: 'warned' },
+  { path: 'spec.resourceClaims', effect: 'refused' },
+  { path: 'spec.resources', effect: 'warned' },
+  { path: 'spec.activeDeadlineSeconds', effect: 'warned' },
+  { path: 'spec.readinessGates', effect: 'warned' },
+  { path: 'spec.schedulingGroup', effect: 'warned' },
+  { path: 'spec.overhead', effect: 'warned' },
 ];
 
 type Found = { readonly field: string; readonly value: unknown };
@@ -84,8 +87,8 @@ function find(value: unknown, steps: readonly string[], field: string): Found[] 
   return Array.isArray(inner) ? inner.flatMap((item, index) => find(item, rest, `${path}[${index}]`)) : [];
 }
 
-function foundIn(pod: Pod, then: Entry['then']): Found[] {
-  return TABLE.filter((entry) => entry.then === then).flatMap(({ path, value }) =>
+function foundIn(pod: Pod, effect: Entry['effect']): Found[] {
+  return TABLE.filter((entry) => entry.effect === effect).flatMap(({ path, value }) =>
     find(pod, path.split('.'), '').filter((found) => value === undefined || found.value === value),
   );
 }

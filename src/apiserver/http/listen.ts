@@ -1,0 +1,225 @@
+// The HTTPS server: authenticates, routes, and turns whatever a handler throws into a Status. No request can end it.
+import { once } from 'node:events';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { createServer, type Server } from 'node:https';
+import { type AddressInfo, isIPv6 } from 'node:net';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import type { Duplex } from 'node:stream';
+import { errorText, isPodwrightError, PodwrightError } from '../../base/errors.ts';
+import { errnoOf, writeFileAtomic } from '../../base/files.ts';
+import type { Log } from '../../base/log.ts';
+import { badRequest } from '../api-error.ts';
+import { getObject } from '../read.ts';
+import { isAllowed } from './authentication.ts';
+import { discovery } from './discovery.ts';
+import { type Exchange, sendError, sendText } from './exchange.ts';
+import { EXEC_PROTOCOLS, serveExec } from './exec.ts';
+import { kubeconfigText } from './kubeconfig.ts';
+import { createOpenApi, type OpenApi } from './openapi.ts';
+import { ensurePki } from './pki.ts';
+import { type HandlerParts, serveBindings, serveResource } from './resource.ts';
+import { parseRoute } from './route.ts';
+import { failureStatus } from './status.ts';
+
+export type ListenOptions = {
+  readonly host: string;
+  /** 0: any free one. */
+  readonly port: number;
+  readonly dataDir: string;
+};
+
+export type Listening = {
+  readonly url: string;
+  readonly kubeconfigPath: string;
+  /** Ends streams and connections; resolves when the port is free. */
+  close(): Promise<void>;
+};
+
+type Context = HandlerParts & {
+  readonly log: Log;
+  readonly adminToken: string;
+  readonly openApi: OpenApi;
+  readonly closing: AbortSignal;
+};
+
+const HEALTH_PATHS = ['/livez', '/readyz', '/healthz'];
+
+function unauthorized(): PodwrightError {
+  return new PodwrightError('Unauthorized', 'Unauthorized');
+}
+
+function parseUrl(request: IncomingMessage): URL {
+  try {
+    return new URL(request.url ?? '/', 'https://localhost');
+  } catch {
+    throw badRequest('the request URL does not parse');
+  }
+}
+
+function exchangeOf(request: IncomingMessage, response: ServerResponse, closing: AbortSignal): Exchange {
+  const { pathname, searchParams } = parseUrl(request);
+  const gone = new AbortController();
+  response.once('close', () => gone.abort());
+  const path = pathname.length > 1 && pathname.endsWith('/') ? pathname.slice(0, -1) : pathname;
+  return { request, response, path, query: searchParams, signal: AbortSignal.any([gone.signal, closing]) };
+}
+
+async function serve(exchange: Exchange, context: Context): Promise<void> {
+  const { request, response, path } = exchange;
+  if (!isAllowed(request, path, context.adminToken)) throw unauthorized();
+  if (HEALTH_PATHS.includes(path)) return sendText(response, 200, 'ok');
+  const route = parseRoute(path, context.parts.kinds);
+  if (route.type === 'resource') return serveResource(exchange, context, route);
+  if (route.type === 'bindings') return serveBindings(exchange, context.parts, route.namespace);
+  if (request.method === 'GET') {
+    const found = discovery(path, request.headers.accept ?? '', context.parts.kinds);
+    if (found !== undefined) {
+      response.setHeader('Vary', 'Accept');
+      response.writeHead(200, { 'Content-Type': found.contentType });
+      response.end(JSON.stringify(found.body));
+      return;
+    }
+    const openApi = context.openApi.answer(path);
+    if (openApi !== undefined) {
+      response.writeHead(200, { 'Content-Type': 'application/json' });
+      response.end(openApi);
+      return;
+    }
+  }
+  throw new PodwrightError('NotFound', 'the server could not find the requested resource');
+}
+
+async function handle(request: IncomingMessage, response: ServerResponse, context: Context): Promise<void> {
+  let exchange: Exchange | undefined;
+  try {
+    exchange = exchangeOf(request, response, context.closing);
+    await serve(exchange, context);
+  } catch (error) {
+    if (exchange?.signal.aborted === true) response.destroy();
+    else {
+      if (!isPodwrightError(error)) {
+        const stack = error instanceof Error ? error.stack : undefined;
+        context.log.error('request failed', {
+          method: request.method,
+          url: request.url,
+          error: errorText(error),
+          stack,
+        });
+      }
+      // The rest of a body that was refused is not worth reading.
+      if (!request.complete) response.setHeader('Connection', 'close');
+      sendError(response, error);
+    }
+  }
+}
+
+/** A refusal before the WebSocket is one: a plain HTTP answer on the raw socket. */
+function refuseUpgrade(socket: Duplex, error: unknown): void {
+  const status = failureStatus(error);
+  const body = JSON.stringify(status);
+  const head = [
+    `HTTP/1.1 ${status.code} ${status.reason ?? ''}`,
+    'Content-Type: application/json',
+    `Content-Length: ${Buffer.byteLength(body)}`,
+    'Connection: close',
+  ];
+  socket.end(`${head.join('\r\n')}\r\n\r\n${body}`);
+}
+
+async function upgrade(
+  request: IncomingMessage,
+  socket: Duplex,
+  head: Buffer,
+  context: Context,
+): Promise<void> {
+  socket.on('error', () => socket.destroy());
+  try {
+    const { pathname, searchParams } = parseUrl(request);
+    if (!isAllowed(request, pathname, context.adminToken)) throw unauthorized();
+    const route = parseRoute(pathname, context.parts.kinds);
+    if (route.type !== 'resource' || route.subresource !== 'exec' || route.name === undefined) {
+      throw new PodwrightError('NotFound', `the server has no stream at ${pathname}`);
+    }
+    const { kind, namespace = '', name } = route;
+    getObject(context.parts, kind, { namespace, name });
+    if (searchParams.getAll('command').length === 0)
+      throw badRequest('you must specify at least one command for the container');
+    const node = context.nodeApi();
+    if (node === undefined)
+      throw new PodwrightError('ServiceUnavailable', 'no node is there to run the command');
+    const offered = (request.headers['sec-websocket-protocol'] ?? '').split(',').map((one) => one.trim());
+    const protocol = EXEC_PROTOCOLS.find((one) => offered.includes(one));
+    if (protocol === undefined)
+      throw badRequest(`exec needs one of the protocols ${EXEC_PROTOCOLS.join(', ')}`);
+    const { WebSocketServer } = await import('ws');
+    const server = new WebSocketServer({ noServer: true, handleProtocols: () => protocol });
+    server.handleUpgrade(request, socket, head, (webSocket) => {
+      context.closing.addEventListener('abort', () => webSocket.terminate(), { once: true });
+      void serveExec(webSocket, node, { namespace, pod: name, query: searchParams });
+    });
+  } catch (error) {
+    refuseUpgrade(socket, error);
+  }
+}
+
+async function bind(server: Server, { host, port }: ListenOptions): Promise<number> {
+  server.listen(port, host);
+  try {
+    await once(server, 'listening');
+  } catch (cause) {
+    const code = errnoOf(cause) === 'EADDRINUSE' ? 'PortInUse' : 'InvalidInput';
+    throw new PodwrightError(code, `listen on ${host}:${port}`, { cause });
+  }
+  return (server.address() as AddressInfo).port;
+}
+
+export async function listen(
+  parts: HandlerParts & { readonly log: Log },
+  options: ListenOptions,
+): Promise<Listening> {
+  const { host, dataDir } = options;
+  const isAny = host === '0.0.0.0' || host === '::';
+  const hosts = [
+    'localhost',
+    '127.0.0.1',
+    '::1',
+    'kubernetes',
+    'kubernetes.default',
+    hostname(),
+    ...(isAny ? [] : [host]),
+  ];
+  const pki = await ensurePki(join(dataDir, 'pki'), [...new Set(hosts)]);
+  const closing = new AbortController();
+  const openApi = createOpenApi(parts.parts.kinds);
+  const context: Context = { ...parts, adminToken: pki.adminToken, openApi, closing: closing.signal };
+  const server = createServer({
+    cert: pki.server.certificate,
+    key: pki.server.key,
+    ca: pki.ca,
+    requestCert: true,
+    rejectUnauthorized: false,
+    minVersion: 'TLSv1.2',
+  });
+  server.on('request', (request, response) => void handle(request, response, context));
+  server.on('upgrade', (request, socket, head) => {
+    // kubectl falls back from SPDY's absence by this answer.
+    void upgrade(request, socket, head, context);
+  });
+  const port = await bind(server, options);
+  const reachable = isAny ? '127.0.0.1' : host;
+  const url = `https://${isIPv6(reachable) ? `[${reachable}]` : reachable}:${port}`;
+  const kubeconfigPath = join(dataDir, 'kubeconfig');
+  await writeFileAtomic(kubeconfigPath, kubeconfigText(url, pki), { mode: 0o600 });
+  return {
+    url,
+    kubeconfigPath,
+    close: async () => {
+      closing.abort();
+      const closed = once(server, 'close');
+      server.close();
+      server.closeAllConnections();
+      await closed;
+    },
+  };
+}

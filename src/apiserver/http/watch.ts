@@ -1,0 +1,77 @@
+// GET ?watch=true: one JSON event a line until the timeout, the client's end, or an error, which is itself an event.
+import { BOUNDS } from '../../base/bounds.ts';
+import type { KubeObject, WatchEvent, WatchOptions } from '../../client/resource-api.ts';
+import { badRequest } from '../api-error.ts';
+import type { Kind } from '../kind.ts';
+import { parseRevision, watchObjects } from '../read.ts';
+import { groupVersion, type ServerParts } from '../request.ts';
+import { type Exchange, write } from './exchange.ts';
+import { negotiate, presenter } from './representation.ts';
+import { failureStatus } from './status.ts';
+
+/** Says that the state is complete and changes follow (KEP-3157). */
+const INITIAL_EVENTS_END = { 'k8s.io/initial-events-end': 'true' };
+
+function bookmark(kind: Kind, resourceVersion: string, annotations?: object): unknown {
+  const metadata = { resourceVersion, creationTimestamp: null, ...(annotations && { annotations }) };
+  return { kind: kind.kind, apiVersion: groupVersion(kind), metadata };
+}
+
+function timeoutMs(query: URLSearchParams): number {
+  const text = query.get('timeoutSeconds');
+  if (text === null || text === '') return BOUNDS.watchTimeoutMs;
+  const seconds = Number(text);
+  if (!Number.isInteger(seconds) || seconds < 0)
+    throw badRequest(`timeoutSeconds: invalid value ${JSON.stringify(text)}`);
+  return seconds === 0 ? BOUNDS.watchTimeoutMs : Math.min(seconds * 1000, BOUNDS.watchTimeoutMs);
+}
+
+export async function serveWatch(
+  exchange: Exchange,
+  target: { readonly parts: ServerParts; readonly kind: Kind; readonly options: WatchOptions },
+): Promise<void> {
+  const { parts, kind, options } = target;
+  const { response, query } = exchange;
+  const present = presenter(kind, negotiate(exchange.request, query));
+  const wantsBookmarks = ['true', '1'].includes(query.get('allowWatchBookmarks') ?? '');
+  const wantsInitial = ['true', '1'].includes(query.get('sendInitialEvents') ?? '');
+  const endsMs = timeoutMs(query);
+  if (options.resourceVersion) parseRevision(options.resourceVersion);
+  const ended = new AbortController();
+  const endTimer = setTimeout(() => ended.abort(), endsMs);
+  const signal = AbortSignal.any([exchange.signal, ended.signal]);
+  const line = (type: string, object: unknown): Promise<void> =>
+    write(exchange, `${JSON.stringify({ type, object })}\n`);
+  let isWriting = false;
+  const send = async (event: WatchEvent<KubeObject>): Promise<void> => {
+    isWriting = true;
+    if (event.type !== 'BOOKMARK') await line(event.type, present.one(event.object, parts.clock.nowMs()));
+    else if (wantsInitial) await line(event.type, bookmark(kind, event.resourceVersion, INITIAL_EVENTS_END));
+    isWriting = false;
+  };
+  // A timer's turn comes when everything that was published has been taken: while nothing is being written, the store's
+  // revision is one the client has seen everything up to.
+  const remind = (): void => {
+    if (isWriting) return;
+    const object = bookmark(kind, String(parts.store.revision));
+    response.write(`${JSON.stringify({ type: 'BOOKMARK', object })}\n`);
+  };
+  const reminder = wantsBookmarks ? setInterval(remind, BOUNDS.bookmarkMs) : undefined;
+  try {
+    const from = wantsInitial ? undefined : options.resourceVersion;
+    const events = watchObjects(parts, kind, { ...options, resourceVersion: from, signal });
+    response.writeHead(200, { 'Content-Type': 'application/json', 'Cache-Control': 'no-cache, private' });
+    response.flushHeaders();
+    for await (const event of events) await send(event);
+    response.end();
+  } catch (error) {
+    if (signal.aborted) response.end();
+    else if (response.headersSent) {
+      await line('ERROR', failureStatus(error));
+      response.end();
+    } else throw error;
+  } finally {
+    clearTimeout(endTimer);
+    clearInterval(reminder);
+  }
+}
