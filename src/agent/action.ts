@@ -2,6 +2,7 @@
 // meanwhile, and how fast it may be repeated.
 import { BOUNDS } from '../base/bounds.ts';
 import type { ContainerId } from '../base/brand.ts';
+import type { PodStatus } from '../kube/api-types.ts';
 import { doublingBackoffMs } from './backoff.ts';
 
 export type Action =
@@ -40,8 +41,8 @@ export type Action =
       readonly container: string;
       readonly id: ContainerId;
     }
-  /** A merge patch of the status subresource. */
-  | { readonly kind: 'patchStatus'; readonly patch: unknown }
+  /** A merge patch of the status subresource, which then is `status`. */
+  | { readonly kind: 'patchStatus'; readonly patch: unknown; readonly status: PodStatus }
   | { readonly kind: 'removePod' }
   /** The API object, once nothing of the pod is left on the machine. */
   | { readonly kind: 'deletePod' };
@@ -119,6 +120,11 @@ export function isConflict(one: Action, other: Action): boolean {
   if (a === b) return true;
   const isOutside = (action: Action): boolean => action.kind === 'pullImage' || action.kind === 'patchStatus';
   return (a === 'pod' || b === 'pod') && !isOutside(one) && !isOutside(other);
+}
+
+/** Long work is given up when the plan no longer has it; the others are short, or must not be left half done. */
+export function isAbortable({ kind }: Action): boolean {
+  return ['loadSources', 'setUpVolumes', 'pullImage', 'createSandbox', 'createContainer'].includes(kind);
 }
 
 /** Wait before the same action may run again after it ended `times` times in a row. */

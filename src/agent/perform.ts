@@ -13,7 +13,7 @@ import { allContainers, newestSandbox } from './container-instances.ts';
 import type { NodeFacts } from './downward.ts';
 import { type ImagePuller, pullPolicyOf, registryAuths } from './image-puller.ts';
 import type { Observed, ReadyImage, Step } from './observed.ts';
-import type { PodEvents } from './pod-events.ts';
+import { type PodEvents, tellBackOffs } from './pod-events.ts';
 import { sandboxConfig } from './sandbox-config.ts';
 import type { SourceCache } from './source-cache.ts';
 import { volumeSetup } from './volume-config.ts';
@@ -37,7 +37,7 @@ export type AgentParts = {
   readonly node: NodeInfo;
 };
 
-export type Performance = {
+export type ActionContext = {
   readonly parts: AgentParts;
   readonly identity: PodIdentity;
   /** Absent when the API no longer has the pod: only removals are planned then. */
@@ -55,21 +55,21 @@ export type Learned =
 
 type ActionOf<Kind extends Action['kind']> = Extract<Action, { kind: Kind }>;
 
-export async function perform(action: Action, performance: Performance): Promise<Learned | undefined> {
-  const { parts, identity, events, signal } = performance;
+export async function perform(action: Action, context: ActionContext): Promise<Learned | undefined> {
+  const { parts, identity, events, signal } = context;
   const { machine } = parts;
   const { uid } = identity;
   switch (action.kind) {
     case 'loadSources':
-      await parts.sources.load(uid, podOf(performance), signal);
+      await parts.sources.load(uid, podOf(context), signal);
       return undefined;
     case 'setUpVolumes':
-      await machine.setUpVolumes(volumeSetup({ pod: podOf(performance), ...resolved(performance) }), signal);
+      await machine.setUpVolumes(volumeSetup({ pod: podOf(context), ...resolved(context) }), signal);
       return { kind: 'volumes', version: action.version };
     case 'pullImage':
-      return pullImage(action, performance);
+      return pullImage(action, context);
     case 'createSandbox':
-      await createSandbox(action, performance);
+      await createSandbox(action, context);
       return undefined;
     case 'stopSandbox':
       for (const name of action.kills) events.tell('Normal', 'Killing', `Stopping container ${name}`, name);
@@ -79,7 +79,7 @@ export async function perform(action: Action, performance: Performance): Promise
       await machine.removeSandbox(uid, action.attempt);
       return undefined;
     case 'createContainer':
-      await createContainer(action, performance);
+      await createContainer(action, context);
       return undefined;
     case 'startContainer':
       await machine.startContainer(action.id);
@@ -93,29 +93,29 @@ export async function perform(action: Action, performance: Performance): Promise
       await machine.removeContainer(action.id, { log: 'remove' });
       return undefined;
     case 'patchStatus':
-      return patchStatus(action.patch, performance);
+      return patchStatus(action, context);
     case 'removePod':
       await machine.removePod(uid);
       return undefined;
     case 'deletePod':
-      await deletePod(performance);
+      await deletePod(context);
       return undefined;
   }
 }
 
-function podOf({ pod, identity }: Performance): Pod {
+function podOf({ pod, identity }: ActionContext): Pod {
   if (pod === undefined)
     throw new Error(`an action for a pod the API does not have: ${identity.namespace}/${identity.name}`);
   return pod;
 }
 
-function containerOf(performance: Performance, name: string): Container {
-  const container = allContainers(podOf(performance)).find((one) => one.name === name);
+function containerOf(context: ActionContext, name: string): Container {
+  const container = allContainers(podOf(context)).find((one) => one.name === name);
   if (container === undefined) throw new Error(`an action for a container the pod does not have: ${name}`);
   return container;
 }
 
-function resolved({ parts, identity, observed }: Performance): {
+function resolved({ parts, identity, observed }: ActionContext): {
   sources: ReturnType<SourceCache['sources']>;
   facts: NodeFacts;
 } {
@@ -129,12 +129,12 @@ function resolved({ parts, identity, observed }: Performance): {
   };
 }
 
-async function pullImage(action: ActionOf<'pullImage'>, performance: Performance): Promise<Learned> {
-  const { parts, events, signal, identity } = performance;
+async function pullImage(action: ActionOf<'pullImage'>, context: ActionContext): Promise<Learned> {
+  const { parts, events, signal, identity } = context;
   const { container: name, image: reference, attempt } = action;
-  const container = containerOf(performance, name);
+  const container = containerOf(context, name);
   const sources = parts.sources.sources(identity.namespace);
-  const secrets = (podOf(performance).spec?.imagePullSecrets ?? []).flatMap(
+  const secrets = (podOf(context).spec?.imagePullSecrets ?? []).flatMap(
     (ref) => sources.secret(ref.name ?? '') ?? [],
   );
   const startMs = parts.clock.nowMs();
@@ -163,31 +163,35 @@ async function pullImage(action: ActionOf<'pullImage'>, performance: Performance
 
 async function createSandbox(
   { attempt, replaces }: ActionOf<'createSandbox'>,
-  performance: Performance,
+  context: ActionContext,
 ): Promise<void> {
-  const { parts, identity, events, signal } = performance;
+  const { parts, identity, events, signal } = context;
   if (replaces.length > 0) {
     events.tell('Normal', 'SandboxChanged', 'Pod sandbox changed, it will be killed and re-created.');
   }
   for (const old of replaces) await parts.machine.stopSandbox(identity.uid, old);
   signal.throwIfAborted();
-  await parts.machine.createSandbox(sandboxConfig(podOf(performance), attempt, parts.node), signal);
+  await parts.machine.createSandbox(sandboxConfig(podOf(context), attempt, parts.node), signal);
 }
 
-async function createContainer(action: ActionOf<'createContainer'>, performance: Performance): Promise<void> {
-  const { parts, events, observed, signal } = performance;
+async function createContainer(action: ActionOf<'createContainer'>, context: ActionContext): Promise<void> {
+  const { parts, events, observed, signal } = context;
   const { container: name, attempt, sandboxAttempt, imageId, annotations } = action;
   const imageUser = observed.notes.images.get(name)?.user ?? '';
-  const config = containerConfig(containerOf(performance, name), {
-    pod: podOf(performance),
-    ...resolved(performance),
+  const config = containerConfig(containerOf(context, name), {
+    pod: podOf(context),
+    ...resolved(context),
     instance: { attempt, sandboxAttempt, imageId, imageUser, annotations },
   });
   await parts.machine.createContainer(config, signal);
   events.tell('Normal', 'Created', `Created container: ${name}`, name);
 }
 
-async function patchStatus(patch: unknown, { parts, identity }: Performance): Promise<Learned | undefined> {
+async function patchStatus(
+  { patch, status }: ActionOf<'patchStatus'>,
+  context: ActionContext,
+): Promise<Learned | undefined> {
+  const { parts, identity, events } = context;
   const { uid, namespace, name } = identity;
   try {
     const pod = await parts.api.patch(
@@ -197,6 +201,7 @@ async function patchStatus(patch: unknown, { parts, identity }: Performance): Pr
       { type: 'application/merge-patch+json', body: { metadata: { uid }, status: patch } },
       { subresource: 'status' },
     );
+    tellBackOffs(events, podOf(context), status);
     return { kind: 'pod', pod };
   } catch (error) {
     // Gone: the watch tells, and then nothing is left to report.
@@ -205,7 +210,7 @@ async function patchStatus(patch: unknown, { parts, identity }: Performance): Pr
   }
 }
 
-async function deletePod({ parts, identity }: Performance): Promise<void> {
+async function deletePod({ parts, identity }: ActionContext): Promise<void> {
   const { uid, namespace, name } = identity;
   try {
     await parts.api.delete(PODS, { namespace, name }, { gracePeriodSeconds: 0, preconditions: { uid } });

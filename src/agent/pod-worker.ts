@@ -11,14 +11,14 @@ import type { Log } from '../base/log.ts';
 import type { EventRecorder } from '../client/event-recorder.ts';
 import type { Pod } from '../kube/api-types.ts';
 import type { ObservedPod, PodIdentity } from '../machine/machine.ts';
-import { type Action, actionKey, isConflict, type Plan } from './action.ts';
+import { type Action, actionKey, isAbortable, isConflict, type Plan } from './action.ts';
 import { holdBack, recordStep } from './hold-back.ts';
 import { mergePatch } from './merge-patch.ts';
 import type { Notes, Observed, ReadyImage } from './observed.ts';
 import { type AgentParts, type Learned, perform, problemOf } from './perform.ts';
 import { planPod } from './plan-pod.ts';
 import { isGone } from './plan-removal.ts';
-import { type PodEvents, podEvents, tellBackOffs, tellProblem } from './pod-events.ts';
+import { type PodEvents, podEvents, tellProblem } from './pod-events.ts';
 import { podStatus } from './pod-status.ts';
 
 type InFlight = { readonly action: Action; readonly abort: AbortController; readonly ended: Promise<void> };
@@ -137,7 +137,7 @@ export class PodWorker {
     if (this.#pod === undefined) return [];
     const status = podStatus(this.#pod, observed, nowMs);
     const patch = mergePatch(this.#pod.status, status);
-    return patch === undefined ? [] : [{ kind: 'patchStatus', patch }];
+    return patch === undefined ? [] : [{ kind: 'patchStatus', patch, status }];
   }
 
   #sleepUntil(times: readonly (number | undefined)[]): void {
@@ -150,8 +150,8 @@ export class PodWorker {
 
   #reconcile(actions: Plan['actions'], observed: Observed): void {
     const planned = new Set(actions.map(actionKey));
-    for (const [key, { abort }] of this.#inFlight) {
-      if (!planned.has(key)) abort.abort();
+    for (const [key, { action, abort }] of this.#inFlight) {
+      if (isAbortable(action) && !planned.has(key)) abort.abort();
     }
     for (const action of actions) {
       const isBlocked = [...this.#inFlight.values()].some((other) => isConflict(action, other.action));
@@ -162,7 +162,7 @@ export class PodWorker {
   #start(action: Action, observed: Observed): void {
     const { parts, identity } = this.#options;
     const abort = new AbortController();
-    const performance = {
+    const context = {
       parts,
       identity,
       pod: this.#pod,
@@ -170,10 +170,7 @@ export class PodWorker {
       events: this.#events,
       signal: abort.signal,
     };
-    if (action.kind === 'patchStatus' && this.#pod !== undefined) {
-      tellBackOffs(this.#events, this.#pod, podStatus(this.#pod, observed, parts.clock.nowMs()));
-    }
-    const ended = perform(action, performance).then(
+    const ended = perform(action, context).then(
       (learned) => this.#succeeded(action, learned),
       (error: unknown) => this.#failed(action, error, abort.signal),
     );
