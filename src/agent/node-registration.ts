@@ -36,9 +36,12 @@ export class NodeRegistration {
   #cancelTimer: CancelTimer = () => {};
   #failuresInRow = 0;
   #isStopped = false;
+  /** Does not change while the machine is up. */
+  readonly #systemInfo: Promise<NodeSystemInfo>;
 
   constructor(options: NodeRegistrationOptions) {
     this.#options = options;
+    this.#systemInfo = systemInfo(options.node);
   }
 
   /** Creates or confirms the Node; from then on it is confirmed again by itself. Never throws: it tries again. */
@@ -78,7 +81,7 @@ export class NodeRegistration {
         { type: 'Hostname', address: hostname() },
       ],
       conditions: conditionsOf(known.status?.conditions ?? [], { ready, nowText: timeText(clock.nowMs()) }),
-      nodeInfo: await systemInfo(node),
+      nodeInfo: await this.#systemInfo,
       images: (await images.list()).map(({ tags, digests, sizeBytes }) => ({
         names: [...digests, ...tags],
         sizeBytes,

@@ -2,7 +2,9 @@
 // pod are in pod-lifecycle.test.ts.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { PodwrightError } from '../../src/base/errors.ts';
 import { CONFIG_MAPS, NODES } from '../../src/client/resources.ts';
+import type { VolumeSetup } from '../../src/machine/machine.ts';
 import { container, podOf, sidecar, UID, World } from './world.ts';
 
 test('a pod comes up, is Ready, and its story is told in events', async () => {
@@ -294,4 +296,97 @@ test('a watch that fell behind lists again', async () => {
   await world.clock.advance(100);
   assert.equal(world.pod().status?.phase, 'Running');
   await world.stop();
+});
+
+test('a changed ConfigMap reaches the files of a running pod, and restarts nothing', async () => {
+  const world = new World();
+  await world.start();
+  const settings = { metadata: { name: 'c', namespace: 'default' }, data: { k: 'old' } };
+  await world.api.create(CONFIG_MAPS, settings);
+  await world.create(podOf({ volumes: [{ name: 'v', configMap: { name: 'c' } }] }));
+  await world.clock.advance(100);
+  const body = { data: { k: 'new' } };
+  const key = { namespace: 'default', name: 'c' };
+  await world.api.patch(CONFIG_MAPS, key, { type: 'application/merge-patch+json', body });
+  await world.clock.advance(100);
+  const contents = world.machine.calls
+    .filter((call) => call.name === 'setUpVolumes')
+    .map((call) => (call.detail as VolumeSetup).volumes[0])
+    .map((volume) =>
+      volume?.kind === 'files' ? Buffer.from(volume.files[0]?.content ?? []).toString() : '',
+    );
+  assert.deepEqual(contents, ['old', 'new']);
+  assert.equal(world.status('a').restartCount, 0);
+  await world.stop();
+});
+
+test('a missing ConfigMap of a volume: FailedMount, counted; the pod starts when it appears', async () => {
+  const world = new World();
+  await world.start();
+  await world.create(podOf({ volumes: [{ name: 'v', configMap: { name: 'c' } }] }));
+  await world.clock.advance(10_000);
+  const failed = world.events().filter((event) => event.reason === 'FailedMount');
+  assert.equal(failed.length, 1, 'repetitions are counted');
+  assert.ok((failed[0]?.count ?? 0) > 1);
+  assert.equal(failed[0]?.message, 'MountVolume.SetUp failed for volume "v" : configmap "c" not found');
+  assert.equal(world.status('a').state?.waiting?.reason, 'ContainerCreating');
+  await world.api.create(CONFIG_MAPS, { metadata: { name: 'c', namespace: 'default' }, data: {} });
+  await world.clock.advance(100);
+  assert.equal(world.pod().status?.phase, 'Running');
+  await world.stop();
+});
+
+test('a sandbox that cannot be made is told, tried again with back-off, and harms no other pod', async () => {
+  const world = new World({
+    failure: (call) =>
+      call.name === 'createSandbox' && call.uid === UID
+        ? new PodwrightError('NetworkFailed', 'add network: no address left')
+        : undefined,
+  });
+  await world.start();
+  await world.create(podOf());
+  await world.create(podOf({}, { name: 'q', uid: 'uid-q' }));
+  await world.clock.advance(20_000);
+  assert.equal(world.pod('q').status?.phase, 'Running');
+  assert.equal(world.pod().status?.phase, 'Pending');
+  const tries = world.machine.calls.filter((call) => call.name === 'createSandbox' && call.uid === UID);
+  const start = tries[0]?.atMs ?? 0;
+  assert.deepEqual(
+    tries.map((call) => (call.atMs - start) / 1000),
+    [0, 1, 3, 7, 15],
+  );
+  assert.ok(
+    world
+      .story()
+      .includes('FailedCreatePodSandBox: Failed to create pod sandbox: add network: no address left'),
+  );
+  await world.stop();
+});
+
+test('a pull that is no longer wanted is given up: deletion does not wait for it', async () => {
+  const world = new World();
+  world.machine.images.pull = (_reference, { signal }) =>
+    new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
+  await world.start();
+  await world.create(podOf());
+  await world.clock.advance(1000);
+  assert.equal(world.status('a').state?.waiting?.reason, 'ContainerCreating');
+  await world.delete();
+  await world.clock.advance(100);
+  assert.equal(world.hasPod(), false);
+  assert.deepEqual(world.machine.pods(), []);
+  await world.stop();
+});
+
+test('the node is confirmed every five minutes, and not ready after a clean stop', async () => {
+  const world = new World();
+  await world.start();
+  const ready = () =>
+    world.api.find(NODES, { name: 'node' }).status?.conditions?.find((one) => one.type === 'Ready');
+  const first = ready();
+  await world.clock.advance(301_000);
+  assert.equal(ready()?.lastTransitionTime, first?.lastTransitionTime);
+  assert.notEqual(ready()?.lastHeartbeatTime, first?.lastHeartbeatTime);
+  await world.stop();
+  assert.equal(ready()?.status, 'False');
 });
