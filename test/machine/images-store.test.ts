@@ -3,6 +3,8 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import {
+  chmodSync,
+  chownSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -200,6 +202,22 @@ describe('root file system', () => {
     });
     mountRootfs({ layers, ...mountPaths(), upperDir: join(base, 'a:b,c') });
     assert.deepEqual([read('file-0'), read('file-124'), read('top')], ['0', '124', '0']);
+    unmountRootfs(join(base, 'rootfs'));
+  });
+
+  test('the root directory has the mode and owner of the image, whatever the umask', () => {
+    const layer = join(base, 'layer');
+    mkdirSync(layer);
+    chmodSync(layer, 0o1755);
+    chownSync(layer, 12, 34);
+    const umask = process.umask(0o077);
+    try {
+      mountRootfs({ layers: [layer], ...mountPaths() });
+    } finally {
+      process.umask(umask);
+    }
+    const { mode, uid, gid } = statSync(join(base, 'rootfs'));
+    assert.deepEqual([mode & 0o7777, uid, gid], [0o1755, 12, 34]);
     unmountRootfs(join(base, 'rootfs'));
   });
 

@@ -4,7 +4,7 @@
 // Invariant: every directory is handed to the kernel as an open descriptor (/proc/self/fd/N). So an image may have as
 // many layers as overlayfs takes (500) although mount(2) reads one page of options, and a path with a colon or a comma
 // needs no escaping.
-import { closeSync, constants, mkdirSync, openSync, rmSync } from 'node:fs';
+import { chmodSync, chownSync, closeSync, constants, mkdirSync, openSync, rmSync, statSync } from 'node:fs';
 import { errorText, PodwrightError } from '../../base/errors.ts';
 import { mount, unmount } from '../system/libc.ts';
 
@@ -54,7 +54,8 @@ export function mountRootfs({ layers, upperDir, workDir, target }: RootfsMount):
   try {
     unmountRootfs(target);
     rmSync(workDir, { recursive: true, force: true });
-    for (const dir of [upperDir, workDir, target]) mkdirSync(dir, { recursive: true });
+    makeUpperDir(upperDir, layers[0]);
+    for (const dir of [workDir, target]) mkdirSync(dir, { recursive: true });
     const lower = layers.map(throughDescriptor).join(':');
     const options = `lowerdir=${lower},upperdir=${throughDescriptor(upperDir)},workdir=${throughDescriptor(workDir)},volatile`;
     mount('overlay', target, 'overlay', 0, options);
@@ -65,6 +66,15 @@ export function mountRootfs({ layers, upperDir, workDir, target }: RootfsMount):
   } finally {
     for (const descriptor of opened) closeSync(descriptor);
   }
+}
+
+/** The upper directory's owner and mode are those of "/" in the container: the image's, not what the umask leaves. */
+function makeUpperDir(upperDir: string, topLayer: string | undefined): void {
+  const made = mkdirSync(upperDir, { recursive: true });
+  if (made === undefined || topLayer === undefined) return;
+  const { uid, gid, mode } = statSync(topLayer);
+  chownSync(upperDir, uid, gid);
+  chmodSync(upperDir, mode & 0o7777);
 }
 
 /** The undo of mountRootfs; harmless where nothing is mounted. The directories and their content stay. */
