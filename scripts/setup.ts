@@ -38,13 +38,19 @@ const NEEDS: readonly Need[] = [
     isThere: () => existsSync('/etc/ssl/certs/ca-certificates.crt'),
   },
   { debianPackage: 'binutils', for: 'building the infra container', isThere: program('as', 'ld') },
+  process.arch === 'arm64'
+    ? {
+        debianPackage: 'binutils-x86-64-linux-gnu',
+        for: 'the infra container of the other architecture',
+        isThere: program('x86_64-linux-gnu-as', 'x86_64-linux-gnu-ld'),
+      }
+    : {
+        debianPackage: 'binutils-aarch64-linux-gnu',
+        for: 'the infra container of the other architecture',
+        isThere: program('aarch64-linux-gnu-as', 'aarch64-linux-gnu-ld'),
+      },
   { debianPackage: 'kubernetes-client', for: 'the tests: kubectl', isThere: program('kubectl') },
   { debianPackage: 'docker-registry', for: 'the tests: a registry', isThere: program('docker-registry') },
-  {
-    debianPackage: 'apache2-utils',
-    for: 'the tests: a registry with a password',
-    isThere: program('htpasswd'),
-  },
   { debianPackage: 'openssl', for: 'the tests: a registry with TLS', isThere: program('openssl') },
 ];
 
