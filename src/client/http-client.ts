@@ -80,7 +80,11 @@ class HttpConnection {
     const url = new URL(call.path + queryText(call.query), this.#config.server);
     const body = call.body === undefined ? undefined : JSON.stringify(call.body);
     const headers: Record<string, string> = { ...this.headers, accept: 'application/json' };
-    if (body !== undefined) headers['content-type'] = call.contentType ?? 'application/json';
+    if (body !== undefined) {
+      headers['content-type'] = call.contentType ?? 'application/json';
+      // Node sends the body of a DELETE without its length otherwise, which no server can read.
+      headers['content-length'] = String(Buffer.byteLength(body));
+    }
     const options: RequestOptions = { method: call.method, agent: this.#agent, headers, signal: call.signal };
     return new Promise((resolve, reject) => {
       const outgoing = request(url, options, resolve);
