@@ -20,7 +20,7 @@ export async function firstAvailable(packages: readonly string[]): Promise<strin
     const { exitCode, stdout } = await runProgram('apt-cache', ['show', '--no-all-versions', name]);
     if (exitCode === 0 && stdout !== '') return name;
   }
-  throw new Error(`none of the packages ${packages.join(', ')} is known to apt; run apt-get update`);
+  throw new Error(`none of the packages ${packages.join(', ')} is known to apt`);
 }
 
 /**
@@ -42,7 +42,7 @@ export async function unpackPackages(
     'APT::Sandbox::User=root',
   ].flatMap((option) => ['-o', option]);
   const install = ['install', '--yes', '--no-install-recommends', ...options, ...packages];
-  await runProgramChecked('apt-get', [...install, '--download-only'], { timeoutMs: 15 * 60_000 });
+  await download([...install, '--download-only']);
   // The same resolution again, told in one line per package: "Inst name (version ...)".
   const { stdout } = await runProgramChecked('apt-get', [...install, '--simulate']);
   const wanted = [...stdout.matchAll(/^Inst (\S+) \((\S+)/gm)].map(([, name = '', version = '']) => ({
@@ -62,6 +62,15 @@ export async function unpackPackages(
     await unpack(join(cacheDir, file), root);
   }
   return unpacked.length;
+}
+
+/** The machine may have no package lists, or so old ones that a package has gone from the mirror: both show as a failure. */
+async function download(install: readonly string[]): Promise<void> {
+  const timeoutMs = 15 * 60_000;
+  const { exitCode } = await runProgram('apt-get', install, { timeoutMs });
+  if (exitCode === 0) return;
+  await runProgramChecked('apt-get', ['update'], { timeoutMs });
+  await runProgramChecked('apt-get', install, { timeoutMs });
 }
 
 /** dpkg-deb alone would put a directory in the place of the links lib -> usr/lib, so tar unpacks. */

@@ -4,12 +4,14 @@ import { PodwrightError } from '../../base/errors.ts';
 import { errnoOf } from '../../base/files.ts';
 import { unmount } from './libc.ts';
 
-/** Mount points at or below the directory, in the order they were mounted. None when it does not exist. */
-export async function mountsBelow(directory: string): Promise<readonly string[]> {
-  const top = await realPathIfExists(directory);
-  if (top === undefined) return [];
+/** Mount points at or below the directories, in the order they were mounted; directories may be absent. */
+export async function mountsBelow(...directories: readonly string[]): Promise<readonly string[]> {
+  const tops = (await Promise.all(directories.map(realPathIfExists))).filter((top) => top !== undefined);
+  if (tops.length === 0) return [];
   const lines = (await readFile('/proc/self/mountinfo', 'utf8')).split('\n');
-  return lines.map(mountPointOf).filter((point) => point === top || point.startsWith(`${top}/`));
+  const isBelow = (point: string): boolean =>
+    tops.some((top) => point === top || point.startsWith(`${top}/`));
+  return lines.map(mountPointOf).filter(isBelow);
 }
 
 /** The fifth field; blanks, tabs, newlines and backslashes are written as three octal digits. */
@@ -30,12 +32,15 @@ async function realPathIfExists(path: string): Promise<string | undefined> {
 /** More rounds than mounts can lie upon one another by accident. */
 const ROUNDS_MAX = 10;
 
-/** Unmounts everything at or below the directory, newest first. Throws SystemCall when something stays mounted. */
-export async function unmountBelow(directory: string): Promise<void> {
+/** Unmounts everything at or below the directories, newest first. Throws SystemCall when something stays mounted. */
+export async function unmountBelow(...directories: readonly string[]): Promise<void> {
   for (let round = 0; round < ROUNDS_MAX; round += 1) {
-    const points = await mountsBelow(directory);
+    const points = await mountsBelow(...directories);
     if (points.length === 0) return;
     for (const point of points.toReversed()) unmount(point);
   }
-  throw new PodwrightError('SystemCall', `unmount ${directory}: something is still mounted there`);
+  throw new PodwrightError(
+    'SystemCall',
+    `unmount ${directories.join(', ')}: something is still mounted there`,
+  );
 }

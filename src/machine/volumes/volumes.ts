@@ -69,8 +69,9 @@ async function makeVolume(pod: Pod, volume: VolumeConfig): Promise<void> {
  * a hostPath was never mounted there, and what containers or others mounted below is unmounted before anything is deleted.
  */
 export async function removeVolumes(dirs: MachineDirs, uid: PodUid): Promise<void> {
-  for (const directory of [volumeRecordsDir(dirs, uid), subPathsDir(dirs, uid), volumesDir(dirs, uid)]) {
-    await unmountBelow(directory);
-    await rm(directory, { recursive: true, force: true });
-  }
+  // First the records: a volume half removed is not set up.
+  await rm(volumeRecordsDir(dirs, uid), { recursive: true, force: true });
+  const directories = [subPathsDir(dirs, uid), volumesDir(dirs, uid)];
+  await unmountBelow(...directories);
+  for (const directory of directories) await rm(directory, { recursive: true, force: true });
 }
