@@ -2,7 +2,7 @@
 // (every hierarchy that is mounted), v2, and hybrid trees. The runtimes make the container's own group; the pod's is ours.
 //
 // Invariant: remove() works on what is half there and ends what still runs in it.
-import { existsSync, readdirSync, readFileSync, rmdirSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmdirSync, rmSync, statfsSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { PodUid } from '../base/brand.ts';
@@ -84,7 +84,6 @@ const QOS_DIRS: Record<QosClass, string> = {
 };
 
 export type Cgroups = {
-  readonly layout: CgroupLayout;
   /** Paths are relative to the hierarchies' roots and begin with a slash, as the OCI spec's linux.cgroupsPath. */
   podPath(uid: PodUid, qosClass: QosClass): string;
   createPod(path: string, resources: CgroupResources): Promise<void>;
@@ -102,13 +101,18 @@ export type Cgroups = {
 /** Times that new processes may appear between two looks at a group that is being killed. */
 const KILL_ROUNDS_MAX = 20;
 
+const CGROUP_ROOT = '/sys/fs/cgroup';
+
 export function createCgroups(parent: string, layout: CgroupLayout = cgroupLayout()): Cgroups {
-  const { v1, unified } = layout;
-  const roots = [...new Set([...v1.values(), ...(unified === undefined ? [] : [unified])])];
-  const accountingRoot = v1.get('memory') ?? v1.get('pids') ?? unified ?? roots[0] ?? '/sys/fs/cgroup';
+  const { version, v1, unified } = layout;
+  // Looked up each time: a hierarchy that is mounted later is used by the runtimes too.
+  const roots = (): string[] => {
+    if (version === 'v2') return unified === undefined ? [] : [unified];
+    return directoriesOf(CGROUP_ROOT).filter(isCgroupFs);
+  };
 
   const createPod = async (path: string, resources: CgroupResources): Promise<void> => {
-    if (layout.version === 'v2' && unified !== undefined) {
+    if (version === 'v2' && unified !== undefined) {
       await createV2(unified, path);
       for (const [, file, value] of settingsV2(resources)) await writeFile(join(unified, path, file), value);
       return;
@@ -124,12 +128,13 @@ export function createCgroups(parent: string, layout: CgroupLayout = cgroupLayou
   };
 
   const addProcess = async (path: string, pid: number): Promise<void> => {
+    const accountingRoot = v1.get('memory') ?? v1.get('pids') ?? unified ?? CGROUP_ROOT;
     await mkdir(join(accountingRoot, path), { recursive: true });
     await writeFile(join(accountingRoot, path, 'cgroup.procs'), String(pid));
   };
 
   const pids = (path: string): readonly number[] => [
-    ...new Set(roots.flatMap((root) => groupsBelow(join(root, path)).flatMap(pidsOf))),
+    ...new Set(roots().flatMap((root) => groupsBelow(join(root, path)).flatMap(pidsOf))),
   ];
 
   const killAll = async (path: string): Promise<void> => {
@@ -142,18 +147,37 @@ export function createCgroups(parent: string, layout: CgroupLayout = cgroupLayou
 
   const remove = async (path: string): Promise<void> => {
     await killAll(path);
-    for (const root of roots) for (const dir of groupsBelow(join(root, path))) removeGroup(dir);
+    for (const root of roots()) for (const dir of groupsBelow(join(root, path))) removeGroup(dir);
+    if (version !== 'v2') removePlain(path);
   };
 
   const removeParents = (): void => {
-    for (const root of roots) {
+    for (const root of version === 'v2' ? roots() : directoriesOf(CGROUP_ROOT)) {
       for (const qos of Object.values(QOS_DIRS)) removeEmpty(join(root, parent, qos));
       removeEmpty(join(root, parent));
     }
   };
 
   const podPath = (uid: PodUid, qosClass: QosClass): string => `/${parent}/${QOS_DIRS[qosClass]}/pod${uid}`;
-  return { layout, podPath, createPod, addProcess, pids, killAll, remove, removeParents };
+  return { podPath, createPod, addProcess, pids, killAll, remove, removeParents };
+}
+
+function directoriesOf(dir: string): string[] {
+  const entries = readdirSync(dir, { withFileTypes: true });
+  return entries.filter((entry) => entry.isDirectory()).map((entry) => join(dir, entry.name));
+}
+
+/** linux/magic.h: CGROUP_SUPER_MAGIC, CGROUP2_SUPER_MAGIC. */
+const isCgroupFs = (dir: string): boolean => [0x27e0eb, 0x63677270].includes(statfsSync(dir).type);
+
+/**
+ * Where a hierarchy was unmounted while the kernel still lists it, runc makes plain directories and files in its place.
+ * What those say of processes means nothing.
+ */
+function removePlain(path: string): void {
+  for (const root of directoriesOf(CGROUP_ROOT)) {
+    if (!isCgroupFs(root)) rmSync(join(root, path), { recursive: true, force: true });
+  }
 }
 
 /** cgroup v2: a controller works in a group only if every group above hands it down. */

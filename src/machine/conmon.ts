@@ -18,17 +18,16 @@ export type ConmonRequest = {
   readonly runtime: Runtime;
   readonly id: string;
   readonly name: string;
-  /** Holds config.json; also conmon's own directory: pid file, oom file, sockets. */
+  /** Holds config.json; also conmon's own directory: pid, exit code, oom file, sockets. */
   readonly bundle: string;
   readonly logPath: string;
-  readonly exitsDir: string;
   readonly stdin: boolean;
   readonly stdinOnce: boolean;
   readonly tty: boolean;
 };
 
 function conmonArgs(request: ConmonRequest): string[] {
-  const { runtime, id, name, bundle, logPath, exitsDir, stdin, stdinOnce, tty } = request;
+  const { runtime, id, name, bundle, logPath, stdin, stdinOnce, tty } = request;
   return [
     // Not forked away: it is in a session of its own already, and its pid is known from the start.
     '--sync',
@@ -41,7 +40,7 @@ function conmonArgs(request: ConmonRequest): string[] {
     `--bundle=${bundle}`,
     `--persist-dir=${bundle}`,
     `--container-pidfile=${join(bundle, 'pid')}`,
-    `--exit-dir=${exitsDir}`,
+    `--exit-dir=${bundle}`,
     `--log-path=k8s-file:${logPath}`,
     '--log-level=error',
     '--full-attach',
@@ -89,6 +88,7 @@ export async function createUnderConmon(
   const { pid, pipes } = startProgram('conmon', conmonArgs(request), {
     env: { PATH: PROGRAM_PATH, _OCI_SYNCPIPE: String(SYNC_FD), _OCI_STARTPIPE: String(START_FD) },
     stdio: ['null', 'null', 'null', 'output', 'input'],
+    lifetime: 'daemon',
   });
   const [sync, start] = [pipes[SYNC_FD], pipes[START_FD]];
   if (sync === undefined || start === undefined) throw new Error('conmon was started without its pipes');

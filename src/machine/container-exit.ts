@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { BOUNDS } from '../base/bounds.ts';
 import { errnoOf, readIfExists } from '../base/files.ts';
 import { parseCriLine } from './cri-log.ts';
-import { containerDir, containerIdOf, exitsDir, logPath, type MachineDirs } from './layout.ts';
+import { containerDir, containerIdOf, logPath, type MachineDirs } from './layout.ts';
 import { type ContainerExit, type ContainerRecord, instanceOf } from './records.ts';
 
 /** The kubelet's limits for a termination message taken from the log. */
@@ -65,7 +65,8 @@ export async function readExit(
   nowMs: number,
 ): Promise<ContainerExit> {
   const instance = instanceOf(record.config);
-  const exitFile = join(exitsDir(dirs), containerIdOf(instance));
+  const bundle = containerDir(dirs, instance);
+  const exitFile = join(bundle, containerIdOf(instance));
   const started = record.startedAtMs === undefined ? {} : { startedAtMs: record.startedAtMs };
   const text = await readIfExists(exitFile);
   if (text === undefined) {
@@ -81,7 +82,7 @@ export async function readExit(
   }
   const exitCode = Number(text.trim());
   const finishedAtMs = Math.floor((await stat(exitFile)).mtimeMs);
-  const oomKilled = await exists(join(containerDir(dirs, instance), 'oom'));
+  const oomKilled = await exists(join(bundle, 'oom'));
   const reason = oomKilled ? 'OOMKilled' : exitCode === 0 ? 'Completed' : 'Error';
   const message = await terminationMessage(dirs, record, exitCode);
   return { kind: 'exited', ...started, finishedAtMs, exitCode, reason, message };

@@ -7,15 +7,15 @@
 //   the one event that makes it exited, whoever or whatever ended it.
 // - When it is exited nothing of it runs: what PID 1 left in the container's cgroup is killed before the end is told.
 import { readdirSync, readFileSync } from 'node:fs';
-import { mkdir, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { BOUNDS } from '../base/bounds.ts';
 import type { ContainerId, PodUid } from '../base/brand.ts';
 import { errorText, isPodwrightError, PodwrightError } from '../base/errors.ts';
 import { createUnderConmon, onConmonEnd } from './conmon.ts';
-import { prepareBundle, releaseBundle } from './container-bundle.ts';
+import { prepareBundle, readBundle, releaseBundle } from './container-bundle.ts';
 import { readExit } from './container-exit.ts';
-import { containerDir, containerIdOf, exitsDir, layerDir, logPath } from './layout.ts';
+import { containerDir, containerIdOf, layerDir, logPath } from './layout.ts';
 import type { ContainerConfig } from './machine.ts';
 import type { MachineContext } from './machine-context.ts';
 import { type ContainerExit, type ContainerRecord, instanceOf, type SandboxRecord } from './records.ts';
@@ -27,6 +27,13 @@ const START_ERROR_EXIT_CODE = 128;
 
 /** How crun and runc say that the command itself cannot be executed, while all else about the container is right. */
 const COMMAND_ERROR = /exec: "|executable file .* not found|open executable|exec format error/;
+
+/** In the words that Kubernetes users know: exec: "nosuch": executable file not found in $PATH. */
+function commandErrorText(command: string, message: string): string {
+  if (message.includes(`"${command}"`)) return message;
+  const why = /executable file .* not found/.test(message) ? 'executable file not found in $PATH' : message;
+  return `exec: ${JSON.stringify(command)}: ${why}`;
+}
 
 export type Containers = {
   create(config: ContainerConfig, signal: AbortSignal): Promise<ContainerId>;
@@ -103,7 +110,6 @@ export function createContainers(machine: MachineContext): Containers {
     releaseBundle(bundleOf(record));
     await forgetContainer(runtime, id);
     await rm(layerDir(dirs, instance), { recursive: true, force: true });
-    await rm(join(exitsDir(dirs), id), { force: true });
   };
 
   const sandboxFor = (config: ContainerConfig): SandboxRecord => {
@@ -132,7 +138,6 @@ export function createContainers(machine: MachineContext): Containers {
     const sandbox = sandboxFor(config);
     const cgroupsPath = record.cgroupPath;
     await prepareBundle(machine, { config, instance, sandbox, cgroupsPath, targetPid: targetPid(config) });
-    await mkdir(exitsDir(dirs), { recursive: true, mode: 0o700 });
     const bundle = containerDir(dirs, instance);
     const { stdin, stdinOnce, tty } = config;
     const log = logPath(dirs, config.pod, name, attempt);
@@ -142,7 +147,6 @@ export function createContainers(machine: MachineContext): Containers {
       name,
       bundle,
       logPath: log,
-      exitsDir: exitsDir(dirs),
       stdin,
       stdinOnce,
       tty,
@@ -157,7 +161,11 @@ export function createContainers(machine: MachineContext): Containers {
       watchMonitor(id, recordOf(id));
     } catch (error) {
       if (!isPodwrightError(error, 'CreateFailed') || !COMMAND_ERROR.test(error.message)) throw error;
-      await records.updateContainer(id, { phase: 'created', startError: error.message });
+      const command = readBundle(bundle).process.args[0] ?? '';
+      await records.updateContainer(id, {
+        phase: 'created',
+        startError: commandErrorText(command, error.message),
+      });
     }
     machine.changed(uid);
   };

@@ -1,16 +1,16 @@
 // A further process in a running container: `<runtime> exec`, with pipes or a terminal of the engine's.
 //
 // Invariant: the process inside ends with the request: an abort kills it and not only the runtime that stands before it.
-import { closeSync, type FSWatcher, watch } from 'node:fs';
+import { closeSync, readFileSync, watch } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import { finished } from 'node:stream/promises';
 import { errnoOf, readIfExists } from '../base/files.ts';
 import { readBundle } from './container-bundle.ts';
 import type { ExecOptions, ExecProcess } from './machine.ts';
 import { type Runtime, runtimeArgs } from './runtime/runtime.ts';
-import { openTerminal, type TerminalSize } from './system/pty.ts';
+import { openTerminal, resizeTerminalOf, type TerminalSize } from './system/pty.ts';
 import { startProgram } from './system/spawn.ts';
 
 export type ExecTarget = { readonly runtime: Runtime; readonly id: string; readonly bundle: string };
@@ -55,12 +55,7 @@ function startWithTerminal(runtime: Runtime, args: readonly string[], options: E
     const { pid, exited } = startProgram(runtime.path, args, { stdio: [peerFd, peerFd, peerFd] });
     const drained = handOn(stream, options.stdout);
     options.stdin?.pipe(stream);
-    const onResize = (size: TerminalSize): void => {
-      resize(size);
-      // The runtime reads the size again. It has no controlling terminal through which the kernel would tell it.
-      process.kill(pid, 'SIGWINCH');
-    };
-    return { pid, exited, drained, resize: onResize };
+    return { pid, exited, drained, resize };
   } catch (error) {
     stream.destroy();
     throw error;
@@ -75,6 +70,32 @@ function kill(pid: number): void {
   } catch (error) {
     if (errnoOf(error) !== 'ESRCH') throw error;
   }
+}
+
+/** The pid of the process inside, once the runtime has written it down; undefined when it ended without. */
+function insidePid(pidFile: string, exited: Promise<number>): Promise<number | undefined> {
+  const read = (): number | undefined => {
+    try {
+      return Number(readFileSync(pidFile, 'utf8')) || undefined;
+    } catch {
+      return undefined;
+    }
+  };
+  return new Promise((resolve) => {
+    const watcher = watch(dirname(pidFile), { persistent: false });
+    const settle = (pid: number | undefined): void => {
+      watcher.close();
+      resolve(pid);
+    };
+    const look = (): void => {
+      const pid = read();
+      if (pid !== undefined) settle(pid);
+    };
+    watcher.on('change', look);
+    watcher.on('error', look);
+    void exited.then(() => settle(read()));
+    look();
+  });
 }
 
 /** The runtime's own failure has no pid file: the command never ran. Its words are on standard error already. */
@@ -98,20 +119,11 @@ export async function execInContainer(target: ExecTarget, options: ExecOptions):
   const exec = ['exec', '--process', join(dir, 'process.json'), '--pid-file', pidFile, ...tty, id];
   const args = [...runtimeArgs(runtime), `--log=${log}`, ...exec];
   const started = (options.tty ? startWithTerminal : startWithPipes)(runtime, args, options);
+  const inside = insidePid(pidFile, started.exited);
 
-  let watcher: FSWatcher | undefined;
-  /** The runtime goes last: without it nobody would write down which process inside is to be ended. */
-  const end = async (): Promise<void> => {
-    const inside = Number(await readIfExists(pidFile));
-    if (inside > 0) {
-      kill(inside);
-      kill(started.pid);
-    }
-  };
+  /** Not the runtime: it collects the process inside, and then ends by itself. */
   const onAbort = (): void => {
-    const ignore = (): void => {};
-    watcher = watch(dir, { persistent: false }, () => void end().catch(ignore));
-    end().catch(ignore);
+    void inside.then((pid) => (pid === undefined ? undefined : kill(pid)));
   };
   options.signal.addEventListener('abort', onAbort, { once: true });
 
@@ -124,9 +136,13 @@ export async function execInContainer(target: ExecTarget, options: ExecOptions):
       return await exitCodeOf(exitCode, pidFile, words);
     } finally {
       options.signal.removeEventListener('abort', onAbort);
-      watcher?.close();
       await rm(dir, { recursive: true, force: true });
     }
   };
-  return { exitCode: finish(), resize: started.resize };
+  /** The engine's terminal gives a runtime that starts the size; later the one inside is set, past the runtime. */
+  const resize = (size: TerminalSize): void => {
+    started.resize(size);
+    void inside.then((pid) => (options.tty && pid !== undefined ? resizeTerminalOf(pid, size) : undefined));
+  };
+  return { exitCode: finish(), resize };
 }

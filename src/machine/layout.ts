@@ -3,10 +3,10 @@
 // run dir (gone after a reboot, like the processes it describes):
 //   pods/<uid>/pod.json                       identity and what removePod must undo
 //   pods/<uid>/sandboxes/<attempt>/           record, infra bundle, hosts, resolv.conf, network result
-//   pods/<uid>/containers/<name>/<attempt>/   record, OCI bundle, pid, rootfs (the overlay mount)
+//   pods/<uid>/containers/<name>/<attempt>/   record, OCI bundle, pid, rootfs (the overlay mount), <container id>: the
+//                                             exit code, written by conmon; its mtime is when
 //   pods/<uid>/volumes/<name>.json            record: this volume is set up
 //   pods/<uid>/subpaths/<name>/<hash>         bind mount of one subPath of a volume
-//   exits/<container id>                      written by conmon: the exit code; mtime = when
 //   runtime/                                  the OCI runtime's own state (--root)
 // data dir (survives a reboot):
 //   pods/<uid>/volumes/<name>/                emptyDir and files volumes
@@ -35,7 +35,6 @@ export const containerDir = (dirs: MachineDirs, { uid, name, attempt }: Instance
 export const volumeRecordsDir = (dirs: MachineDirs, uid: PodUid): string =>
   join(runPodDir(dirs, uid), 'volumes');
 export const subPathsDir = (dirs: MachineDirs, uid: PodUid): string => join(runPodDir(dirs, uid), 'subpaths');
-export const exitsDir = (dirs: MachineDirs): string => join(dirs.runDir, 'exits');
 export const runtimeRoot = (dirs: MachineDirs): string => join(dirs.runDir, 'runtime');
 
 export const dataPodDir = (dirs: MachineDirs, uid: PodUid): string => join(dirs.dataDir, 'pods', uid);

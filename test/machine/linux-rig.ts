@@ -5,6 +5,7 @@ import { randomBytes, randomInt } from 'node:crypto';
 import { copyFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { ContainerId } from '../../src/base/brand.ts';
 import { systemClock } from '../../src/base/clock.ts';
 import { silentLog } from '../../src/base/log.ts';
 import type { OciImageConfig, RootfsSource } from '../../src/machine/images/rootfs.ts';
@@ -66,15 +67,23 @@ function command(behaviour: Behaviour): readonly string[] {
       ];
     case 'run':
       return behaviour.graceful === true
-        ? ['sh', '-c', 'trap "exit 0" TERM; while :; do sleep 1000 & wait; done']
+        ? ['sh', '-c', 'trap "exit 0" TERM; echo ready; while :; do sleep 1000 & wait; done']
         : ['sleep', '1000'];
     case 'missing':
       return ['nosuch'];
   }
 }
 
+async function minds(machine: Machine, id: ContainerId): Promise<void> {
+  const log = machine.readLog(id, { follow: true, timestamps: false }, AbortSignal.timeout(10_000));
+  for await (const chunk of log) if (String(chunk).includes('ready')) return;
+}
+
+/** PODWRIGHT_TEST_RUNTIME=crun tests another runtime than the one that is chosen here. */
+const runtime = process.env.PODWRIGHT_TEST_RUNTIME as RuntimeName | undefined;
+
 /** Holds the test's file system, network and machine until end(). */
-export async function makeLinuxRig(runtime?: RuntimeName): Promise<LinuxRig> {
+export async function makeLinuxRig(): Promise<LinuxRig> {
   const root = mkdtempSync(join(tmpdir(), 'podwright-machine-'));
   const dirs = { dataDir: join(root, 'data'), runDir: join(root, 'run'), logDir: join(root, 'log') };
   for (const dir of Object.values(dirs)) mkdirSync(dir);
@@ -104,6 +113,7 @@ export async function makeLinuxRig(runtime?: RuntimeName): Promise<LinuxRig> {
     instance,
     imageId: IMAGE_ID,
     command,
+    minds,
     crash: async () => {
       // Nothing is told to the old one before the new one looks: as after kill -9.
       const old = machine;

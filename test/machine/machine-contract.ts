@@ -27,6 +27,8 @@ export type Rig = {
   /** In the machine's image store. */
   readonly imageId: string;
   command(behaviour: Behaviour): readonly string[];
+  /** Resolves when a started `run` has got so far that it minds signals. */
+  minds(machine: Machine, id: ContainerId): Promise<void>;
   /** The engine dies without a word; another takes over the same directories. */
   crash(): Promise<void>;
   /** What any pod still has on the machine; empty when clean. */
@@ -256,6 +258,7 @@ export function machineContract(name: string, makeRig: () => Promise<Rig>): void
       const stubborn = await run(pod, 'stubborn', { kind: 'run' });
       assert.equal(observed(machine, pod, graceful).state.kind, 'running');
       assert.equal(observed(machine, pod, graceful).stopSignalledAtMs, undefined);
+      await rig.minds(machine, graceful);
       await machine.signalContainer(graceful, 'SIGTERM');
       assert.ok(observed(machine, pod, graceful).stopSignalledAtMs !== undefined);
       assert.equal((await exit(machine, pod, graceful)).exitCode, 0);
@@ -327,6 +330,7 @@ export function machineContract(name: string, makeRig: () => Promise<Rig>): void
       await rig.crash();
       assert.deepEqual(rig.machine.observe(pod.uid), told);
       await rig.machine.startContainer(waiting);
+      await rig.minds(rig.machine, waiting);
       await rig.machine.signalContainer(waiting, 'SIGTERM');
       assert.equal((await exit(rig.machine, pod, waiting)).exitCode, 0);
       await rig.machine.signalContainer(running, 'SIGKILL');

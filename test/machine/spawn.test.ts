@@ -17,6 +17,7 @@ const sh = (script: string, more: Partial<Launch> = {}): Launch => ({
   args: ['-c', script],
   env: { PATH: '/usr/bin:/bin' },
   stdio: ['null', 'output', 'output'],
+  lifetime: 'call',
   ...more,
 });
 

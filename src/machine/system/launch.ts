@@ -16,6 +16,8 @@ export type Launch = {
   readonly cwd?: string | undefined;
   /** Descriptors 0, 1, 2, ... of the child; it gets no others. */
   readonly stdio: readonly Stdio[];
+  /** A daemon may outlive this process; anything else keeps it alive until its end is told. */
+  readonly lifetime: 'call' | 'daemon';
 };
 
 export type Launched = {
@@ -41,6 +43,7 @@ export function launchByChildProcess(launch: Launch): Launched {
     child.on('error', () => {});
     throw new PodwrightError('ProgramFailed', `start ${launch.path}: it cannot be executed`);
   }
+  if (launch.lifetime === 'daemon') child.unref();
   const exited = new Promise<number>((resolve) => {
     child.on('exit', (code, signal) => resolve(code ?? 128 + constants.signals[signal ?? 'SIGKILL']));
   });

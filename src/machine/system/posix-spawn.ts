@@ -40,6 +40,8 @@ const SIGSET_BYTES = 128;
 
 /** Children that have not been waited for yet: pid -> who is told the exit code. */
 const children = new Map<number, (exitCode: number) => void>();
+/** A signal listener does not keep Node's event loop alive, a timer does: one that never fires, for each call. */
+const NEVER_MS = 2 ** 31 - 1;
 let listening = false;
 
 /** 128 + n where signal n ended it, as shells and Kubernetes count. */
@@ -135,7 +137,13 @@ export function launchByPosixSpawn(launch: Launch): Launched {
       launch,
       ends.map((one) => one.child),
     );
-    const exited = new Promise<number>((resolve) => children.set(pid, resolve));
+    const keepAlive = launch.lifetime === 'call' ? setInterval(() => {}, NEVER_MS) : undefined;
+    const exited = new Promise<number>((resolve) => {
+      children.set(pid, (exitCode) => {
+        clearInterval(keepAlive);
+        resolve(exitCode);
+      });
+    });
     return { pid, exited, pipes: launch.stdio.map((stdio, index) => socketOf(stdio, ends[index]?.own)) };
   } catch (error) {
     for (const { own } of ends) if (own !== undefined) closeSync(own);

@@ -1,6 +1,6 @@
 // A pseudo terminal: the engine's end as a stream, the other end as a descriptor for a program.
 import { closeSync, constants, openSync } from 'node:fs';
-import { ReadStream } from 'node:tty';
+import { isatty, ReadStream } from 'node:tty';
 import { libc, systemCallError } from './libc.ts';
 
 const ioctl = libc.func('int ioctl(int fd, unsigned long request, ...)');
@@ -20,6 +20,28 @@ export type Terminal = {
   resize(size: TerminalSize): void;
 };
 
+function setSize(fd: number, { columns, rows }: TerminalSize): void {
+  const size = Buffer.alloc(8);
+  size.writeUInt16LE(rows, 0);
+  size.writeUInt16LE(columns, 2);
+  if (ioctl(fd, TIOCSWINSZ, 'void *', size) !== 0) throw systemCallError('resize a terminal');
+}
+
+/** The terminal that is a process' standard input; the kernel tells those who run on it. Harmless when it is gone. */
+export function resizeTerminalOf(pid: number, size: TerminalSize): void {
+  let fd: number;
+  try {
+    fd = openSync(`/proc/${pid}/fd/0`, constants.O_RDWR | constants.O_NOCTTY | constants.O_NONBLOCK);
+  } catch {
+    return;
+  }
+  try {
+    if (isatty(fd)) setSize(fd, size);
+  } finally {
+    closeSync(fd);
+  }
+}
+
 export function openTerminal(): Terminal {
   const fd = openSync('/dev/ptmx', constants.O_RDWR | constants.O_NOCTTY);
   try {
@@ -27,12 +49,8 @@ export function openTerminal(): Terminal {
     const peerFd: number = ioctl(fd, TIOCGPTPEER, 'int', constants.O_RDWR | constants.O_NOCTTY | O_CLOEXEC);
     if (peerFd < 0) throw systemCallError('open the other end of a terminal');
     const stream = new ReadStream(fd);
-    const resize = ({ columns, rows }: TerminalSize): void => {
-      if (stream.destroyed) return;
-      const size = Buffer.alloc(8);
-      size.writeUInt16LE(rows, 0);
-      size.writeUInt16LE(columns, 2);
-      if (ioctl(fd, TIOCSWINSZ, 'void *', size) !== 0) throw systemCallError('resize a terminal');
+    const resize = (size: TerminalSize): void => {
+      if (!stream.destroyed) setSize(fd, size);
     };
     return { stream, peerFd, resize };
   } catch (error) {

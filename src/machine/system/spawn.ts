@@ -53,12 +53,15 @@ export function findProgram(program: string, path: string = PROGRAM_PATH): strin
   throw new PodwrightError('ProgramMissing', `${program} is not installed`);
 }
 
-export type StartOptions = Pick<ProgramOptions, 'env' | 'cwd'> & { readonly stdio: Launch['stdio'] };
+export type StartOptions = Pick<ProgramOptions, 'env' | 'cwd'> & {
+  readonly stdio: Launch['stdio'];
+  readonly lifetime?: Launch['lifetime'];
+};
 
 /** Starts a program and returns at once. The caller reads its pipes. Throws ProgramMissing, ProgramFailed. */
 export function startProgram(program: string, args: readonly string[], options: StartOptions): Launched {
-  const { env = { PATH: PROGRAM_PATH }, cwd, stdio } = options;
-  return launcher({ path: findProgram(program, env.PATH), args, env, cwd, stdio });
+  const { env = { PATH: PROGRAM_PATH }, cwd, stdio, lifetime = 'call' } = options;
+  return launcher({ path: findProgram(program, env.PATH), args, env, cwd, stdio, lifetime });
 }
 
 /** All of a pipe, kept up to the bound; `ended` also resolves when the stream is destroyed. */
