@@ -27,18 +27,22 @@ export function createImageStore({ dirs, log }: ImageStoreOptions): ImageStore &
 
   const resolve = async (reference: string): Promise<Image | undefined> => {
     const found = findImage(await index.images(), reference);
-    return found === undefined ? undefined : describe(found);
+    return found === undefined ? undefined : describe.image(found);
   };
   const need = async (reference: string): Promise<StoredImage> => {
     const found = findImage(await index.images(), reference);
     if (found !== undefined) return found;
     throw new PodwrightError('ImageNotFound', `image ${reference} is not in the local store`);
   };
-  const needDescribed = async (reference: string): Promise<Image> => describe(await need(reference));
+  const needDescribed = async (reference: string): Promise<Image> => describe.image(await need(reference));
 
   return {
     resolve,
-    list: async () => Promise.all((await index.images()).map(describe)),
+    list: async () => {
+      const images = await index.images();
+      describe.forgetAllBut(images);
+      return Promise.all(images.map(describe.image));
+    },
     pull: async (reference, options) => {
       const parsed = parseImageReference(reference);
       const name = normalImageName(parsed);
@@ -75,10 +79,16 @@ async function readConfig(index: StoreIndex, image: StoredImage): Promise<ImageC
   return JSON.parse(await index.bigData(image, `sha256:${image.id}`)) as ImageConfigFile;
 }
 
+type Describer = {
+  image(image: StoredImage): Promise<Image>;
+  /** Keeps what is remembered no larger than the store. */
+  forgetAllBut(images: readonly StoredImage[]): void;
+};
+
 /** Sizes and configs never change for an id, so they are read once per id. */
-function createDescriber(index: StoreIndex): (image: StoredImage) => Promise<Image> {
+function createDescriber(index: StoreIndex): Describer {
   const known = new Map<string, Pick<Image, 'sizeBytes' | 'createdAtMs' | 'user'>>();
-  return async (image) => {
+  const describe = async (image: StoredImage): Promise<Image> => {
     let fixed = known.get(image.id);
     if (fixed === undefined) {
       const { created, config } = await readConfig(index, image);
@@ -98,6 +108,11 @@ function createDescriber(index: StoreIndex): (image: StoredImage) => Promise<Ima
       ...fixed,
     };
   };
+  const forgetAllBut = (images: readonly StoredImage[]): void => {
+    const present = new Set(images.map(({ id }) => id));
+    for (const id of known.keys()) if (!present.has(id)) known.delete(id);
+  };
+  return { image: describe, forgetAllBut };
 }
 
 const repositoryOf = (reference: ImageReference): string => `${reference.registry}/${reference.repository}`;

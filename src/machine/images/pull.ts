@@ -42,9 +42,9 @@ export async function pullImage(
     if (words === undefined) return;
     failure = words;
     // Another password does not help where the registry does not answer.
-    if (classifyPullFailure(words) === 'RegistryUnavailable') break;
+    if (classifyPullFailure(reference, words) === 'RegistryUnavailable') break;
   }
-  const reason = classifyPullFailure(failure);
+  const reason = classifyPullFailure(reference, failure);
   throw new PodwrightError('ImagePullFailed', `pull image ${normalImageName(reference)}: ${failure}`, {
     details: { causes: [{ reason, message: failure }] },
   });
@@ -77,8 +77,12 @@ async function tryPull(
   });
 }
 
-export function classifyPullFailure(words: string): PullFailureReason {
-  return FAILURES.find(({ pattern }) => pattern.test(words))?.reason ?? 'Failed';
+/** By what follows the image's name in skopeo's words: a repository may be called "unauthorized", a tag "404". */
+export function classifyPullFailure(reference: ImageReference, words: string): PullFailureReason {
+  const name = `${reference.registry}/${reference.repository}`;
+  const at = words.lastIndexOf(name);
+  const rest = at < 0 ? words : words.slice(at + name.length).replace(/^[:@][\w.:-]*?(?=:? )/, '');
+  return FAILURES.find(({ pattern }) => pattern.test(rest))?.reason ?? 'Failed';
 }
 
 export function isLoopback(registry: string): boolean {
