@@ -5,14 +5,15 @@
 import { BOUNDS } from '../../base/bounds.ts';
 import { PodwrightError } from '../../base/errors.ts';
 import type { Log } from '../../base/log.ts';
-import { type ImageReference, normalImageName, parseImageReference } from '../../kube/image-reference.ts';
+import { normalImageName, parseImageReference } from '../../kube/image-reference.ts';
 import { type MachineDirs, storageDir } from '../layout.ts';
 import type { Image, ImageStore } from '../machine.ts';
-import { readArchive } from './archive.ts';
-import { pullImage, skopeoWords } from './pull.ts';
+import { digestsOf, findImage, sameName } from './find-image.ts';
+import { loadArchive } from './load.ts';
+import { pullImage } from './pull.ts';
 import type { OciImageConfig, RootfsSource } from './rootfs.ts';
 import { createSharedWork } from './shared-work.ts';
-import { createSkopeo, type Skopeo } from './skopeo.ts';
+import { createSkopeo } from './skopeo.ts';
 import { createStoreIndex, type StoredImage, type StoreIndex } from './store-index.ts';
 import { removeName } from './untag.ts';
 
@@ -113,69 +114,4 @@ function createDescriber(index: StoreIndex): Describer {
     for (const id of known.keys()) if (!present.has(id)) known.delete(id);
   };
   return { image: describe, forgetAllBut };
-}
-
-const repositoryOf = (reference: ImageReference): string => `${reference.registry}/${reference.repository}`;
-
-/** A digest name stands for itself; a tag's repository has the image under the digest it was pulled by. */
-function digestsOf(name: string, image: StoredImage): readonly string[] {
-  if (name.includes('@')) return [name];
-  return image.digest === undefined ? [] : [`${repositoryOf(parseImageReference(name))}@${image.digest}`];
-}
-
-const IMAGE_ID = /^(?:sha256:)?([0-9a-f]{64})$/;
-const SHORT_ID = /^[0-9a-f]{12,63}$/;
-
-/** By id, by name, by digest, or by the beginning of an id. Throws InvalidImageName. */
-function findImage(images: readonly StoredImage[], reference: string): StoredImage | undefined {
-  const id = IMAGE_ID.exec(reference)?.[1];
-  if (id !== undefined) return images.find((image) => image.id === id);
-  const parsed = parseImageReference(reference);
-  const name = normalImageName(parsed);
-  const byName = images.find((image) => image.names?.includes(name));
-  if (byName !== undefined) return byName;
-  if (parsed.digest !== undefined) return images.find((image) => hasDigest(image, parsed));
-  const beginning = SHORT_ID.test(reference) ? images.filter((image) => image.id.startsWith(reference)) : [];
-  return beginning.length === 1 ? beginning[0] : undefined;
-}
-
-/** The same repository's image under that digest, whatever tag it was pulled by; manifest or index. */
-function hasDigest(image: StoredImage, reference: ImageReference): boolean {
-  const known = image['big-data-names']?.includes(`manifest-${reference.digest}`) === true;
-  const repositories = (image.names ?? []).map((name) => repositoryOf(parseImageReference(name)));
-  return known && repositories.includes(repositoryOf(reference));
-}
-
-function sameName(stored: string, reference: string): boolean {
-  return !IMAGE_ID.test(reference) && stored === normalImageName(parseImageReference(reference));
-}
-
-type LoadOptions = { readonly signal: AbortSignal; readonly name?: string | undefined };
-
-/** Copies every image of the archive under every name it has; returns the names. */
-async function loadArchive(skopeo: Skopeo, path: string, { signal, name }: LoadOptions): Promise<string[]> {
-  return skopeo.withScratch(async (scratch) => {
-    const archived = await readArchive(path, scratch, signal);
-    const loaded: string[] = [];
-    for (const image of archived) {
-      const names = name === undefined ? image.names : archived.length === 1 ? [name] : [];
-      if (names.length === 0) {
-        const why =
-          name === undefined
-            ? 'an image without a name; give one'
-            : 'several images, so one name does not do';
-        throw new PodwrightError('InvalidInput', `load images from ${path}: it holds ${why}`);
-      }
-      for (const text of names) {
-        const normal = normalImageName(parseImageReference(text));
-        const result = await skopeo.copy({ source: image.source, name: normal, scratch, signal });
-        if (result.exitCode !== 0) {
-          const words = skopeoWords(result.stderr);
-          throw new PodwrightError('InvalidInput', `load image ${normal} from ${path}: ${words}`);
-        }
-        loaded.push(normal);
-      }
-    }
-    return loaded;
-  });
 }
