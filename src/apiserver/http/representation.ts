@@ -10,10 +10,10 @@ export type Representation = {
   readonly include: 'None' | 'Metadata' | 'Object';
 };
 
-type ListMeta = { readonly resourceVersion?: string | undefined; readonly continue?: string | undefined; readonly remainingItemCount?: number | undefined };
-  readonly resourceVersion?: string;
-  readonly continue?: string;
-  readonly remainingItemCount?: number;
+type ListMeta = {
+  readonly resourceVersion?: string | undefined;
+  readonly continue?: string | undefined;
+  readonly remainingItemCount?: number | undefined;
 };
 
 const AS: { readonly [name: string]: Representation['as'] } = {
