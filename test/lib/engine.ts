@@ -165,15 +165,16 @@ export class TestEngine {
   /** Deletes every pod, asserts that nothing of any is left, ends the engine and removes its directories. */
   async close(): Promise<void> {
     if (this.#process === undefined || this.#process.exitCode !== null) await this.start();
-    await this.kube('delete', 'pods', '--all', '-A', '--grace-period=1', '--timeout=60s');
-    await eventually(
-      'nothing of any pod is left',
-      () => (this.traces().length === 0 ? true : undefined),
-      15_000,
-    ).catch(() => assert.deepEqual(this.traces(), []));
-    const purged = new Promise((resolve) => this.#process?.once('exit', resolve));
-    this.#process?.kill('SIGUSR2');
-    await purged;
-    rmSync(this.dir, { recursive: true, force: true });
+    try {
+      await this.kube('delete', 'pods', '--all', '-A', '--grace-period=1', '--timeout=60s');
+      const isClean = () => (this.traces().length === 0 ? true : undefined);
+      await eventually('nothing of any pod is left', isClean, 10_000).catch(() =>
+        assert.deepEqual(this.traces(), []),
+      );
+    } finally {
+      // Ends the pods, takes away the bridge and the firewall table.
+      await this.kill('SIGUSR2');
+      rmSync(this.dir, { recursive: true, force: true });
+    }
   }
 }

@@ -24,12 +24,14 @@ function cgroupOf(pid: string): string {
 }
 
 function processes({ dirs, instance }: Traces): string[] {
-  return readdirSync('/proc')
-    .filter((name) => /^\d+$/.test(name) && name !== String(process.pid))
-    // A dead one that the machine's init has not collected yet (its command line is empty) holds nothing.
-    .filter((pid) => commandOf(pid) !== '')
-    .filter((pid) => cgroupOf(pid).includes(instance) || dirs.some((dir) => isMonitor(commandOf(pid), dir)))
-    .map((pid) => `process ${pid}: ${commandOf(pid).slice(0, 120)}`);
+  return (
+    readdirSync('/proc')
+      .filter((name) => /^\d+$/.test(name) && name !== String(process.pid))
+      // A dead one that the machine's init has not collected yet (its command line is empty) holds nothing.
+      .filter((pid) => commandOf(pid) !== '')
+      .filter((pid) => cgroupOf(pid).includes(instance) || dirs.some((dir) => isMonitor(commandOf(pid), dir)))
+      .map((pid) => `process ${pid}: ${commandOf(pid).slice(0, 120)}`)
+  );
 }
 
 const isMonitor = (command: string, dir: string): boolean =>
