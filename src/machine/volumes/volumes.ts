@@ -3,6 +3,7 @@
 //
 // Invariant: a volume has a record in the run dir exactly when it is set up, and the record is written last. Records go
 // with a reboot as tmpfs mounts do; then the volume is set up again, and an emptyDir on disk keeps its files.
+import { rmSync } from 'node:fs';
 import { mkdir, rm } from 'node:fs/promises';
 import type { PodUid } from '../../base/brand.ts';
 import { errorText, PodwrightError } from '../../base/errors.ts';
@@ -69,9 +70,15 @@ async function makeVolume(pod: Pod, volume: VolumeConfig): Promise<void> {
  * a hostPath was never mounted there, and what containers or others mounted below is unmounted before anything is deleted.
  */
 export async function removeVolumes(dirs: MachineDirs, uid: PodUid): Promise<void> {
-  // First the records: a volume half removed is not set up.
-  await rm(volumeRecordsDir(dirs, uid), { recursive: true, force: true });
-  const directories = [subPathsDir(dirs, uid), volumesDir(dirs, uid)];
-  await unmountBelow(...directories);
-  for (const directory of directories) await rm(directory, { recursive: true, force: true });
+  const [records, subPaths, volumes] = [
+    volumeRecordsDir(dirs, uid),
+    subPathsDir(dirs, uid),
+    volumesDir(dirs, uid),
+  ];
+  // First the records: a volume half removed is not set up. They and the mount points are few and Podwright's own, so
+  // the quick way does; what containers wrote may be much and is not waited for in one go.
+  rmSync(records, { recursive: true, force: true });
+  await unmountBelow(subPaths, volumes);
+  rmSync(subPaths, { recursive: true, force: true });
+  await rm(volumes, { recursive: true, force: true });
 }
