@@ -181,10 +181,10 @@ export async function openRecords(dirs: MachineDirs): Promise<Records> {
     addPod: async (identity) => {
       const present = pods.get(identity.uid);
       if (present !== undefined && present.identity.name !== '') return;
-      await write(join(dataPodDir(dirs, identity.uid), 'pod.json'), identity);
-      await write(join(runPodDir(dirs, identity.uid), 'pod.json'), identity);
       const { sandboxes = new Map(), containers = new Map() } = present ?? {};
       pods.set(identity.uid, { identity, sandboxes, containers });
+      await write(join(dataPodDir(dirs, identity.uid), 'pod.json'), identity);
+      await write(join(runPodDir(dirs, identity.uid), 'pod.json'), identity);
     },
     putSandbox,
     putContainer,

@@ -10,14 +10,18 @@ import { systemClock } from '../../src/base/clock.ts';
 import { silentLog } from '../../src/base/log.ts';
 import type { OciImageConfig, RootfsSource } from '../../src/machine/images/rootfs.ts';
 import type { MachineDirs } from '../../src/machine/layout.ts';
-import { createLinuxMachine } from '../../src/machine/linux-machine.ts';
+import { createLinuxMachine, type LinuxMachineOptions } from '../../src/machine/linux-machine.ts';
 import type { ImageStore, Machine } from '../../src/machine/machine.ts';
-import { CNI_PLUGIN_DIRS, createCniNetwork } from '../../src/machine/network/cni.ts';
+import { CNI_PLUGIN_DIRS, type CniNetwork, createCniNetwork } from '../../src/machine/network/cni.ts';
 import type { RuntimeName } from '../../src/machine/runtime/runtime.ts';
 import { tracesOfPods } from '../lib/leaks.ts';
 import type { Behaviour, Rig } from './machine-contract.ts';
 
-export type LinuxRig = Rig & { readonly dirs: MachineDirs; readonly instance: string };
+export type LinuxRig = Rig & {
+  readonly dirs: MachineDirs;
+  readonly instance: string;
+  readonly parts: RigParts;
+};
 
 const PAUSE_SOURCE = join(
   import.meta.dirname,
@@ -82,36 +86,60 @@ async function minds(machine: Machine, id: ContainerId): Promise<void> {
 /** PODWRIGHT_TEST_RUNTIME=crun tests another runtime than the one that is chosen here. */
 const runtime = process.env.PODWRIGHT_TEST_RUNTIME as RuntimeName | undefined;
 
+/** All that another process needs to open the same machine. */
+export type RigParts = {
+  readonly dirs: MachineDirs;
+  readonly instance: string;
+  readonly podCidr: string;
+  readonly imageId: string;
+  readonly imageLayer: string;
+  readonly pauseRootfs: string;
+};
+
+export function networkOf({ dirs, instance, podCidr }: RigParts): CniNetwork {
+  return createCniNetwork({ dirs, instance, podCidr, pluginDirs: CNI_PLUGIN_DIRS, log: silentLog });
+}
+
+export async function openLinuxMachine(
+  parts: RigParts,
+  options: Pick<LinuxMachineOptions, 'clock' | 'log'>,
+): Promise<Machine> {
+  const network = networkOf(parts);
+  await network.start();
+  return createLinuxMachine({
+    dirs: parts.dirs,
+    instance: parts.instance,
+    runtime,
+    network,
+    images: stubImages(parts.imageLayer),
+    infra: { rootfs: parts.pauseRootfs, args: ['/pause'] },
+    ...options,
+  });
+}
+
 /** Holds the test's file system, network and machine until end(). */
 export async function makeLinuxRig(): Promise<LinuxRig> {
   const root = mkdtempSync(join(tmpdir(), 'podwright-machine-'));
   const dirs = { dataDir: join(root, 'data'), runDir: join(root, 'run'), logDir: join(root, 'log') };
   for (const dir of Object.values(dirs)) mkdirSync(dir);
-  makeBusybox(join(root, 'busybox'));
-  makePause(join(root, 'pause'));
-  const instance = randomBytes(4).toString('hex');
-  const podCidr = `10.200.${randomInt(256)}.0/24`;
-  const network = createCniNetwork({ dirs, instance, podCidr, pluginDirs: CNI_PLUGIN_DIRS, log: silentLog });
-  await network.start();
-  const open = (): Promise<Machine> =>
-    createLinuxMachine({
-      dirs,
-      instance,
-      runtime,
-      network,
-      images: stubImages(join(root, 'busybox')),
-      infra: { rootfs: join(root, 'pause'), args: ['/pause'] },
-      clock: systemClock(),
-      log: silentLog,
-    });
+  const parts: RigParts = {
+    dirs,
+    instance: randomBytes(4).toString('hex'),
+    podCidr: `10.200.${randomInt(256)}.0/24`,
+    imageId: IMAGE_ID,
+    imageLayer: join(root, 'busybox'),
+    pauseRootfs: join(root, 'pause'),
+  };
+  makeBusybox(parts.imageLayer);
+  makePause(parts.pauseRootfs);
+  const open = (): Promise<Machine> => openLinuxMachine(parts, { clock: systemClock(), log: silentLog });
   let machine = await open();
   return {
     get machine() {
       return machine;
     },
-    dirs,
-    instance,
-    imageId: IMAGE_ID,
+    ...parts,
+    parts,
     command,
     minds,
     crash: async () => {
@@ -120,11 +148,11 @@ export async function makeLinuxRig(): Promise<LinuxRig> {
       machine = await open();
       await old.close();
     },
-    traces: () => tracesOfPods({ dirs: Object.values(dirs), instance }),
+    traces: () => tracesOfPods({ dirs: Object.values(dirs), instance: parts.instance }),
     end: async () => {
       for (const pod of machine.pods()) await machine.removePod(pod.uid);
       await machine.close();
-      await network.tearDown();
+      await networkOf(parts).tearDown();
       rmSync(root, { recursive: true, force: true });
     },
   };
