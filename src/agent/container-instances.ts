@@ -48,11 +48,10 @@ export function lastRunOf(observed: Observed, name: string): Running | Exited | 
   return runsOf(observed, name).at(-1);
 }
 
-/** The seam for probes: without a startup probe a running container has started; without readiness, it is ready. */
+/** The seam for probes: without a startup probe a running container has started, and without a readiness probe it is ready. */
 export function isStarted(instance: Instance | undefined): boolean {
   return instance !== undefined && isRunning(instance);
 }
-export const isReady = isStarted;
 
 export function newestSandbox(observed: Observed): ObservedSandbox | undefined {
   return observed.sandboxes.at(-1);
@@ -68,6 +67,21 @@ export function wantedSandboxAttempt(observed: Observed): number {
 export function isDefinitionChanged(container: Container, instance: Instance): boolean {
   const noted = instance.annotations[HASH_ANNOTATION];
   return noted !== undefined && noted !== definitionHash(container);
+}
+
+/** The container's instance that was made and never started, if it still is what the spec asks for. */
+export function createdInstance(container: Container, observed: Observed): Instance | undefined {
+  return observed.containers.find(
+    (one) =>
+      one.name === container.name && one.state.kind === 'created' && isStartable(container, one, observed),
+  );
+}
+
+/** It was made, never started, and still is what the spec asks for, in the sandbox that is up. */
+export function isStartable(container: Container, instance: Instance, observed: Observed): boolean {
+  const sandbox = newestSandbox(observed);
+  const isInSandbox = sandbox?.state.kind === 'ready' && sandbox.attempt === instance.sandboxAttempt;
+  return isInSandbox && instance.state.kind === 'created' && !isDefinitionChanged(container, instance);
 }
 
 /** KEP-753: sidecars always; init containers never after success. A container's own policy wins (KEP-5307). */

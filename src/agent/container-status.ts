@@ -9,15 +9,14 @@ import {
   type Exited,
   initContainers,
   isExited,
-  isReady,
   isRunning,
   isStarted,
   type Running,
   runsOf,
   streakOf,
 } from './container-instances.ts';
+import { nextInstance } from './next-instance.ts';
 import type { Observed, Step } from './observed.ts';
-import { nextInstance } from './plan-start.ts';
 
 export type StatusContext = {
   readonly pod: Pod;
@@ -51,7 +50,7 @@ export function containerStatus(
     state,
     lastState: before !== undefined && isExited(before) ? { terminated: terminatedOf(observed, before) } : {},
     restartCount: last?.attempt ?? 0,
-    ready: isOneShot ? isDone : isReady(last),
+    ready: isOneShot ? isDone : isStarted(last),
     started: isOneShot ? false : isStarted(last),
     ...(container.resources === undefined ? {} : { resources: container.resources }),
   };

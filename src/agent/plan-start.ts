@@ -1,38 +1,28 @@
 // The main part of a pod's life: bring it up and keep it up. Sandbox, volumes and images side by side; then init
 // containers strictly in order, sidecars staying (KEP-753); then all app containers side by side. The same walk over
 // the spec does start, restart and image change.
-
-import { BOUNDS } from '../base/bounds.ts';
 import type { Container, Pod } from '../kube/api-types.ts';
 import { isSidecar } from '../kube/pod.ts';
 import type { Action, Plan } from './action.ts';
-import { restartOf } from './backoff.ts';
 import {
   allContainers,
   appContainers,
+  createdInstance,
   definitionHash,
   HASH_ANNOTATION,
-  type Instance,
   initContainers,
   isDefinitionChanged,
-  isExited,
   isRunning,
-  LOST_SANDBOX,
   lastRunOf,
   newestSandbox,
-  type Running,
-  runsOf,
   STREAK_ANNOTATION,
-  shouldRestart,
-  streakOf,
   wantedSandboxAttempt,
 } from './container-instances.ts';
+import { type Next, nextInstance } from './next-instance.ts';
 import type { Observed } from './observed.ts';
-import { isPassed, letsOthersStart } from './outcome.ts';
+import { letsOthersStart } from './outcome.ts';
 import { graceMs } from './plan-stop.ts';
-
-/** The next instance of a container: made at atMs, not before. */
-export type Next = { readonly attempt: number; readonly streak: number; readonly atMs: number };
+import { planTidy } from './plan-tidy.ts';
 
 /** @param observed as recollect() completed it. */
 export function planStart(pod: Pod, observed: Observed, nowMs: number): Plan {
@@ -41,7 +31,7 @@ export function planStart(pod: Pod, observed: Observed, nowMs: number): Plan {
     ...prepareSandbox(observed),
     ...prepareVolumes(pod, observed),
     ...prepareImages(pod, observed, nowMs),
-    ...tidy(pod, observed),
+    ...planTidy(pod, observed),
   ];
   for (const container of allContainers(pod)) {
     const change = replaceChanged(pod, container, { observed, nowMs });
@@ -89,20 +79,6 @@ function imageIdFor(container: Container, next: Next, observed: Observed): strin
   return ready?.reference === container.image && ready?.attempt === next.attempt ? ready.imageId : undefined;
 }
 
-/** The container's instance that was made and never started, if it still is what the spec asks for. */
-function createdInstance(container: Container, observed: Observed): Instance | undefined {
-  return observed.containers.find(
-    (one) =>
-      one.name === container.name && one.state.kind === 'created' && isUsable(container, one, observed),
-  );
-}
-
-function isUsable(container: Container, instance: Instance, observed: Observed): boolean {
-  const sandbox = newestSandbox(observed);
-  const isInSandbox = sandbox?.state.kind === 'ready' && sandbox.attempt === instance.sandboxAttempt;
-  return isInSandbox && instance.state.kind === 'created' && !isDefinitionChanged(container, instance);
-}
-
 /** A running container whose definition changed is stopped, alone; it restarts when it has exited. */
 function replaceChanged(
   pod: Pod,
@@ -135,31 +111,6 @@ function containersInTurn(pod: Pod, observed: Observed): readonly Container[] {
   return [...inTurn, ...appContainers(pod)];
 }
 
-/** Undefined: the container runs, or has done its part. */
-export function nextInstance(pod: Pod, container: Container, observed: Observed): Next | undefined {
-  const last = lastRunOf(observed, container.name);
-  if (last === undefined) return { attempt: 0, streak: 0, atMs: 0 };
-  if (isRunning(last)) return isOrphan(last, observed) ? followUp(last, container) : undefined;
-  const isInit = initContainers(pod).includes(container);
-  if (isInit && !isSidecar(container)) {
-    if (isPassed(pod, container, observed)) return undefined;
-    // A new sandbox runs its init containers again, whatever they did in the last.
-    if (last.sandboxAttempt !== wantedSandboxAttempt(observed)) return followUp(last, container);
-  }
-  return shouldRestart(pod, container, last) ? followUp(last, container) : undefined;
-}
-
-/** It runs in a dead sandbox: creating the new one ends it. */
-function isOrphan(instance: Running, observed: Observed): boolean {
-  return instance.sandboxAttempt !== wantedSandboxAttempt(observed);
-}
-
-function followUp(last: Instance, container: Container): Next {
-  const attempt = last.attempt + 1;
-  if (!isExited(last)) return { attempt, streak: streakOf(container, last) + 1, atMs: 0 };
-  return { attempt, ...restartOf(last.state, streakOf(container, last)) };
-}
-
 function bringUp(
   pod: Pod,
   container: Container,
@@ -186,35 +137,4 @@ function bringUp(
       version,
     },
   ];
-}
-
-/** Removes half-made instances and dead ones beyond the bound, ends and removes what old sandboxes still hold. */
-function tidy(pod: Pod, observed: Observed): readonly Action[] {
-  const kept = keptInstances(pod, observed);
-  const onMachine = observed.containers.filter((one) => one.sandboxAttempt !== LOST_SANDBOX);
-  const removals = onMachine
-    .filter((one) => !kept.has(one) && !isRunning(one))
-    .map((one): Action => ({ kind: 'removeContainer', container: one.name, id: one.id }));
-  const newest = newestSandbox(observed);
-  if (newest?.state.kind !== 'ready') return removals;
-  const old = observed.sandboxes
-    .filter((sandbox) => sandbox !== newest)
-    .flatMap(({ attempt }): Action[] => {
-      const inIt = onMachine.filter((one) => one.sandboxAttempt === attempt);
-      if (inIt.length === 0) return [{ kind: 'removeSandbox', attempt }];
-      return inIt.some(isRunning) ? [{ kind: 'stopSandbox', attempt, kills: [] }] : [];
-    });
-  return [...removals, ...old];
-}
-
-/** The last instances that ran, for the status and `kubectl logs --previous`, and those that can still be started. */
-function keptInstances(pod: Pod, observed: Observed): ReadonlySet<Instance> {
-  return new Set(
-    allContainers(pod).flatMap((container) => [
-      ...runsOf(observed, container.name).slice(-1 - BOUNDS.deadInstancesPerContainer),
-      ...observed.containers.filter(
-        (one) => one.name === container.name && isUsable(container, one, observed),
-      ),
-    ]),
-  );
 }

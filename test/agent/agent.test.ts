@@ -54,6 +54,11 @@ test('a crashing container is restarted at once, then after 10 s, 20 s', async (
     message: 'back-off 20s restarting failed container=a pod=p_default(uid-p)',
   });
   assert.equal(world.status('a').lastState?.terminated?.exitCode, 1);
+  const backOffs = world.events().filter((event) => event.reason === 'BackOff');
+  assert.deepEqual(
+    backOffs.map(({ message, count, involvedObject }) => [message, count, involvedObject.fieldPath]),
+    [['Back-off restarting failed container a in pod p_default(uid-p)', 2, 'spec.containers{a}']],
+  );
   await world.clock.advance(20_000);
   const gaps = starts.slice(1).map((atMs, index) => Math.round((atMs - (starts[index] ?? 0)) / 1000));
   assert.deepEqual(gaps, [1, 11, 21]);

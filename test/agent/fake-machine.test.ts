@@ -39,6 +39,7 @@ machineContract('the fake machine', async () => {
     },
     imageId,
     command: (behaviour) => [JSON.stringify(behaviour)],
+    minds: async () => {},
     crash: async () => {
       machine = machine.reopen();
     },
