@@ -88,6 +88,8 @@ export async function createUnderConmon(
   const { pid, pipes } = startProgram('conmon', conmonArgs(request), {
     env: { PATH: PROGRAM_PATH, _OCI_SYNCPIPE: String(SYNC_FD), _OCI_STARTPIPE: String(START_FD) },
     stdio: ['null', 'null', 'null', 'output', 'input'],
+    // Where it writes its oom file.
+    cwd: request.bundle,
     lifetime: 'daemon',
   });
   const [sync, start] = [pipes[SYNC_FD], pipes[START_FD]];

@@ -1,29 +1,28 @@
 // The real machine: composes runtime, cgroups, network, volumes and images into Machine. The parts do the work.
-import { lstatSync, readdirSync, readFileSync } from 'node:fs';
 import { mkdir, rm, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import type { ContainerId, PodUid } from '../base/brand.ts';
 import type { Clock } from '../base/clock.ts';
-import { errorText, PodwrightError } from '../base/errors.ts';
+import { PodwrightError } from '../base/errors.ts';
 import { errnoOf } from '../base/files.ts';
 import type { Log } from '../base/log.ts';
-import { cgroupLayout, createCgroups } from './cgroups.ts';
-import { type Containers, createContainers } from './containers.ts';
+import { createCgroups } from './cgroups.ts';
+import { Containers } from './containers.ts';
 import { readCriLog } from './cri-log.ts';
 import { execInContainer } from './exec.ts';
 import type { RootfsSource } from './images/rootfs.ts';
 import { containerDir, logPath, type MachineDirs, podLogDir, runtimeRoot } from './layout.ts';
 import type { ImageStore, LogReadOptions, Machine, SandboxConfig } from './machine.ts';
 import type { Infra, MachineContext, Volumes } from './machine-context.ts';
+import { machineFacts } from './machine-facts.ts';
 import type { Network } from './network/network.ts';
 import { observePod } from './observe.ts';
-import { type ContainerRecord, instanceOf, openRecords, type SandboxRecord } from './records.ts';
-import { availableCapabilities } from './runtime/capabilities.ts';
-import { infraSpec, type MachineFacts, type OciDevice } from './runtime/oci-spec.ts';
+import { type ContainerRecord, instanceOf, openRecords } from './records.ts';
+import { infraSpec } from './runtime/oci-spec.ts';
 import { chooseRuntime, type RuntimeName } from './runtime/runtime.ts';
-import { createSandbox, sandboxIdOf, stopSandbox, watchInfra } from './sandbox.ts';
-import { isAlive } from './system/processes.ts';
+import { createSandbox, stopSandbox } from './sandbox.ts';
+import { createSandboxWatches, type SandboxWatches } from './sandbox-watches.ts';
 import { listVolumes, removeVolumes, resolveMount, setUpVolumes } from './volumes/volumes.ts';
 
 export type LinuxMachineOptions = {
@@ -41,37 +40,6 @@ export type LinuxMachineOptions = {
 
 /** The machine, and which OCI runtime it found to work. */
 export type LinuxMachine = Machine & { readonly runtime: RuntimeName };
-
-/** Device nodes of the host for privileged containers; pseudo terminals are each container's own. */
-function hostDevices(dir = '/dev'): OciDevice[] {
-  return readdirSync(dir, { withFileTypes: true }).flatMap((entry): OciDevice[] => {
-    const path = join(dir, entry.name);
-    if (entry.isDirectory() && !entry.isSymbolicLink())
-      return ['pts', 'shm', 'mqueue', 'fd', '.lxc'].includes(entry.name) ? [] : hostDevices(path);
-    if ((!entry.isCharacterDevice() && !entry.isBlockDevice()) || ['ptmx', 'console'].includes(entry.name))
-      return [];
-    const { rdev } = lstatSync(path);
-    // glibc's major() and minor() of a 64-bit device number.
-    const major = ((rdev >> 8) & 0xfff) | (Math.floor(rdev / 2 ** 32) & ~0xfff);
-    const minor = (rdev & 0xff) | (Math.floor(rdev / 2 ** 12) & ~0xff & 0xffffff);
-    return [{ path, type: entry.isCharacterDevice() ? 'c' : 'b', major, minor }];
-  });
-}
-
-function machineFacts(log: Log): MachineFacts {
-  const facts: MachineFacts = {
-    cgroupVersion: cgroupLayout().version,
-    capabilities: availableCapabilities(),
-    oomScoreAdj: Number(readFileSync('/proc/self/oom_score_adj', 'utf8')),
-    devices: hostDevices(),
-  };
-  if (!facts.capabilities.has('CAP_SYS_RESOURCE')) {
-    log.warn('CAP_SYS_RESOURCE is missing: out-of-memory scores are not lowered', {
-      floor: facts.oomScoreAdj,
-    });
-  }
-  return facts;
-}
 
 function volumesOf(dirs: MachineDirs): Volumes {
   return {
@@ -128,58 +96,10 @@ export async function createLinuxMachine(options: LinuxMachineOptions): Promise<
       for (const listener of listeners) listener(uid);
     },
   };
-  const containers = createContainers(context);
+  const containers = new Containers(context);
   const sandboxes = createSandboxWatches(context);
   await Promise.all([containers.adopt(), sandboxes.adopt()]);
   return { ...machineOf(context, { containers, sandboxes, listeners }), runtime: runtime.name };
-}
-
-type SandboxWatches = {
-  watch(record: SandboxRecord): void;
-  unwatch(uid: PodUid, attempt: number): void;
-  adopt(): Promise<void>;
-  close(): void;
-};
-
-/** One watch on each ready sandbox's infra container: its death makes the sandbox dead and is told. */
-function createSandboxWatches(context: MachineContext): SandboxWatches {
-  const { records, log } = context;
-  const stops = new Map<string, () => void>();
-  const dead = async ({ config }: SandboxRecord): Promise<void> => {
-    const { uid } = config.pod;
-    stops.delete(sandboxIdOf(uid, config.attempt));
-    if (records.sandbox(uid, config.attempt)?.phase !== 'ready') return;
-    await records.updateSandbox(uid, config.attempt, { phase: 'dead' });
-    context.changed(uid);
-  };
-  const watch = (record: SandboxRecord): void => {
-    const onDeath = (): void => {
-      dead(record).catch((error: unknown) => log.error('infra container end', { error: errorText(error) }));
-    };
-    stops.set(
-      sandboxIdOf(record.config.pod.uid, record.config.attempt),
-      watchInfra(context, record, onDeath),
-    );
-  };
-  const adopt = async (): Promise<void> => {
-    for (const pod of records.pods()) {
-      for (const record of pod.sandboxes.values()) {
-        if (record.phase !== 'ready') continue;
-        if (record.infra !== undefined && isAlive(record.infra)) watch(record);
-        else await dead(record);
-      }
-    }
-  };
-  const unwatch = (uid: PodUid, attempt: number): void => {
-    const id = sandboxIdOf(uid, attempt);
-    stops.get(id)?.();
-    stops.delete(id);
-  };
-  const close = (): void => {
-    for (const stop of stops.values()) stop();
-    stops.clear();
-  };
-  return { watch, unwatch, adopt, close };
 }
 
 type Parts = {
@@ -262,10 +182,10 @@ function machineOf(context: MachineContext, { containers, sandboxes, listeners }
       await volumes.setUp(setup, signal);
     },
     removePod,
-    createContainer: containers.create,
-    startContainer: containers.start,
-    signalContainer: containers.signal,
-    removeContainer: containers.remove,
+    createContainer: (config, signal) => containers.create(config, signal),
+    startContainer: (id) => containers.start(id),
+    signalContainer: (id, signal) => containers.signal(id, signal),
+    removeContainer: (id, options) => containers.remove(id, options),
     exec: async (id, options) => {
       const record = running(id);
       return execInContainer(
