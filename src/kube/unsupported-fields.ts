@@ -66,8 +66,6 @@ const TABLE: readonly Entry[] = [
   { path: 'spec.hostUsers', value: false, effect: 'warned' },
   { path: 'spec.resourceClaims', effect: 'refused' },
   { path: 'spec.resources', effect: 'warned' },
-  { path: 'spec.activeDeadlineSeconds', effect: 'warned' },
-  { path: 'spec.readinessGates', effect: 'warned' },
   { path: 'spec.schedulingGroup', effect: 'warned' },
   { path: 'spec.overhead', effect: 'warned' },
 ];

@@ -1,8 +1,10 @@
-// Request bodies: bounded, JSON or YAML, nothing else. Clients that prefer protobuf fall back on 415.
+// Request bodies: bounded; JSON, YAML, and protobuf for the few kinds that kubectl sends in no other form.
 import type { IncomingMessage } from 'node:http';
 import { BOUNDS } from '../../base/bounds.ts';
 import { PodwrightError } from '../../base/errors.ts';
 import { badRequest } from '../api-error.ts';
+
+const PROTOBUF_TYPE = 'application/vnd.kubernetes.protobuf';
 
 export function contentType(request: IncomingMessage): string {
   return (request.headers['content-type'] ?? '').split(';')[0]?.trim().toLowerCase() ?? '';
@@ -14,7 +16,7 @@ export function unsupportedMediaType(type: string, accepted: readonly string[]):
 }
 
 /** @throws RequestEntityTooLarge */
-async function readText(request: IncomingMessage): Promise<string> {
+async function readBytes(request: IncomingMessage): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let bytes = 0;
   for await (const chunk of request as AsyncIterable<Buffer>) {
@@ -25,7 +27,7 @@ async function readText(request: IncomingMessage): Promise<string> {
     }
     chunks.push(chunk);
   }
-  return Buffer.concat(chunks).toString('utf8');
+  return Buffer.concat(chunks);
 }
 
 async function parseYaml(text: string): Promise<unknown> {
@@ -34,23 +36,34 @@ async function parseYaml(text: string): Promise<unknown> {
   return parse(text, { maxAliasCount: 100, schema: 'core' });
 }
 
-/** What the body says; undefined when it is empty. @throws BadRequest, RequestEntityTooLarge */
-export async function readBody(request: IncomingMessage): Promise<unknown> {
-  const text = await readText(request);
-  if (text.trim() === '') return undefined;
+const OBJECT_TYPES = ['application/json', 'application/yaml', 'application/x-yaml'];
+
+async function parse(bytes: Buffer, type: string): Promise<unknown> {
   try {
-    return contentType(request).endsWith('yaml') ? await parseYaml(text) : (JSON.parse(text) as unknown);
+    const text = bytes.toString('utf8');
+    return type.endsWith('yaml') ? await parseYaml(text) : (JSON.parse(text) as unknown);
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);
     throw badRequest(`the object provided is unrecognized (it does not parse): ${why}`);
   }
 }
 
-const OBJECT_TYPES = ['application/json', 'application/yaml', 'application/x-yaml'];
+/** A patch's body; undefined when it is empty. @throws BadRequest, RequestEntityTooLarge */
+export async function readJson(request: IncomingMessage): Promise<unknown> {
+  const bytes = await readBytes(request);
+  return bytes.length === 0 ? undefined : parse(bytes, 'application/json');
+}
 
-/** @throws UnsupportedMediaType */
-export function checkObjectType(request: IncomingMessage): void {
+/** An object's body; undefined when it is empty. @throws BadRequest, RequestEntityTooLarge, UnsupportedMediaType */
+export async function readObject(request: IncomingMessage): Promise<unknown> {
   const type = contentType(request);
-  if (type === '' || OBJECT_TYPES.includes(type)) return;
-  throw unsupportedMediaType(type, OBJECT_TYPES.slice(0, 2));
+  if (type === PROTOBUF_TYPE) {
+    const bytes = await readBytes(request);
+    if (bytes.length === 0) return undefined;
+    const object = (await import('./protobuf.ts')).decodeProtobuf(bytes);
+    if (object !== undefined) return object;
+  }
+  if (type !== '' && !OBJECT_TYPES.includes(type)) throw unsupportedMediaType(type, OBJECT_TYPES.slice(0, 2));
+  const bytes = await readBytes(request);
+  return bytes.length === 0 ? undefined : parse(bytes, type);
 }

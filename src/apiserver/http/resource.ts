@@ -13,7 +13,7 @@ import type { Kind } from '../kind.ts';
 import { getObject, listObjects } from '../read.ts';
 import type { FieldValidation, ServerParts, WriteRequest } from '../request.ts';
 import { patchObject, updateObject } from '../update.ts';
-import { checkObjectType, contentType, readBody, unsupportedMediaType } from './body.ts';
+import { contentType, readJson, readObject, unsupportedMediaType } from './body.ts';
 import { addWarning, type Exchange, sendJson, write } from './exchange.ts';
 import { serveLogs } from './logs.ts';
 import { negotiate, presenter } from './representation.ts';
@@ -121,8 +121,7 @@ function isPatchType(type: string): type is PatchType {
 
 async function readDeleteOptions(exchange: Exchange): Promise<DeleteOptions & { readonly dryRun: boolean }> {
   const { request, query } = exchange;
-  const body = await readBody(request);
-  if (body !== undefined) checkObjectType(request);
+  const body = await readObject(request);
   const decoded = decode<DeleteOptionsBody>('DeleteOptions', body ?? {});
   if (!decoded.ok) throw badRequest(`DeleteOptions in version "v1" cannot be handled: ${decoded.message}`);
   const { gracePeriodSeconds, preconditions, dryRun } = decoded.object;
@@ -174,7 +173,7 @@ async function serveDeleteCollection(
 async function servePatch(exchange: Exchange, parts: ServerParts, route: ResourceRoute): Promise<void> {
   const type = contentType(exchange.request);
   if (!isPatchType(type)) throw unsupportedMediaType(type, PATCH_TYPES);
-  const body = await readBody(exchange.request);
+  const body = await readJson(exchange.request);
   const object = await patchObject(parts, writeRequest(exchange, route), { type, body });
   sendObject(exchange, parts, { code: 200, kind: route.kind, object });
 }
@@ -185,8 +184,7 @@ async function serveBinding(
   key: { namespace: string; name?: string | undefined },
 ): Promise<void> {
   if (exchange.request.method !== 'POST') throw methodNotAllowed();
-  checkObjectType(exchange.request);
-  await bindPod(parts, { ...key, dryRun: isDryRun(exchange.query) }, await readBody(exchange.request));
+  await bindPod(parts, { ...key, dryRun: isDryRun(exchange.query) }, await readObject(exchange.request));
   sendJson(exchange.response, 201, successStatus(201));
 }
 
@@ -207,8 +205,7 @@ async function serveCollection(exchange: Exchange, parts: ServerParts, route: Re
       });
     case 'POST': {
       if (kind.namespaced && route.namespace === undefined) throw methodNotAllowed();
-      checkObjectType(request);
-      const object = await createObject(parts, writeRequest(exchange, route), await readBody(request));
+      const object = await createObject(parts, writeRequest(exchange, route), await readObject(request));
       return sendObject(exchange, parts, { code: 201, kind, object });
     }
     case 'DELETE':
@@ -233,8 +230,7 @@ async function serveItem(
         object: getObject(parts, kind, { namespace, name }),
       });
     case 'PUT': {
-      checkObjectType(request);
-      const object = await updateObject(parts, writeRequest(exchange, route), await readBody(request));
+      const object = await updateObject(parts, writeRequest(exchange, route), await readObject(request));
       return sendObject(exchange, parts, { code: 200, kind, object });
     }
     case 'PATCH':
