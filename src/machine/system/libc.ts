@@ -60,6 +60,7 @@ const LOCK_EX_NB = 2 | 4;
 /** An advisory lock on an open file, given back when its last descriptor closes; false when another holds it. */
 export function tryLock(fd: number): boolean {
   if (rawFlock(fd, LOCK_EX_NB) === 0) return true;
-  if (lastErrno() === 'EAGAIN') return false;
+  // One number, two names.
+  if (['EAGAIN', 'EWOULDBLOCK'].includes(lastErrno())) return false;
   throw systemCallError('flock');
 }
