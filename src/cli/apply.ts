@@ -18,7 +18,7 @@ const WRITE: WriteOptions = { fieldManager: 'podwright', fieldValidation: 'Stric
 function withRemedy(error: unknown, { source, ref, key }: ManifestObjectRef): unknown {
   if (!isPodwrightError(error)) return error;
   const isImmutable =
-    ref.kind === 'Pod' && error.code === 'Invalid' && /may not change|immutable/i.test(error.message);
+    ref.kind === 'Pod' && error.code === 'Invalid' && /may not |immutable/i.test(error.message);
   const remedy = isImmutable
     ? `\na running pod keeps its spec, its images excepted; replace it with: podwright down ${key.name} && podwright up ${source.replace(/:\d+.*$/, '')}`
     : '';

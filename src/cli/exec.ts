@@ -3,6 +3,7 @@ import { ReadStream, WriteStream } from 'node:tty';
 import { PodwrightError } from '../base/errors.ts';
 import type { ExecSession } from '../client/node-api.ts';
 import { type Cli, type ExitCode, interruptSignal } from './cli.ts';
+import { containerOf } from './default-container.ts';
 import { podName } from './logs.ts';
 
 export type ExecOptions = {
@@ -27,7 +28,7 @@ function followSize(output: WriteStream, session: ExecSession): Disposable {
 }
 
 export async function exec(cli: Cli, pod: string, options: ExecOptions): Promise<ExitCode> {
-  const { container, command, tty, stdin } = options;
+  const { command, tty, stdin } = options;
   const terminal =
     cli.stdin instanceof ReadStream && cli.stdout instanceof WriteStream
       ? { input: cli.stdin, output: cli.stdout }
@@ -38,9 +39,10 @@ export async function exec(cli: Cli, pod: string, options: ExecOptions): Promise
       'exec -t: standard input or output is no terminal; leave -t out',
     );
   }
-  const { node } = await cli.connect();
+  const connection = await cli.connect();
+  const container = await containerOf(cli, connection, { pod: podName(pod), container: options.container });
   using interrupt = interruptSignal(cli);
-  const session = await node.exec({
+  const session = await connection.node.exec({
     namespace: cli.namespace,
     pod: podName(pod),
     container,

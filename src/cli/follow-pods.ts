@@ -6,10 +6,13 @@ import type { ResourceApi } from '../client/resource-api.ts';
 import { EVENTS, PODS } from '../client/resources.ts';
 import type { Event, Pod } from '../kube/api-types.ts';
 
+/** Warnings that the pod's status tells as well, and better. */
+const TOLD_BY_STATUS: readonly (string | undefined)[] = ['Failed', 'BackOff', 'FailedScheduling'];
+
 export type PodHandlers = {
   onPod(pod: Pod): void;
   onGone(pod: Pod): void;
-  /** A Warning about one of the pods that is newer than sinceMs. */
+  /** A Warning about one of the pods that is newer than sinceMs and says more than the pod's status. */
   onWarning(pod: Pod, event: Event): void;
 };
 
@@ -36,8 +39,8 @@ export async function followPods(
   const followEvent = (event: Event): void => {
     const pod = byUid.get(event.involvedObject.uid);
     const seenAtMs = Date.parse(event.lastTimestamp ?? event.metadata.creationTimestamp ?? '');
-    if (pod !== undefined && event.type === 'Warning' && !(seenAtMs < sinceMs))
-      handlers.onWarning(pod, event);
+    if (pod === undefined || event.type !== 'Warning' || seenAtMs < sinceMs) return;
+    if (!TOLD_BY_STATUS.includes(event.reason)) handlers.onWarning(pod, event);
   };
   const goneBeforeWeLooked = (namespace: string | undefined): void => {
     for (const pod of pods) {

@@ -193,8 +193,9 @@ async function* watch<T extends KubeObject>(
 ): AsyncGenerator<WatchEvent<T>> {
   const path = resourcePath(ref, { namespace: options.namespace });
   const query = { ...listQuery(options), watch: true, allowWatchBookmarks: true };
+  let response: IncomingMessage | undefined;
   try {
-    const response = await connection.open({ method: 'GET', path, query, signal });
+    response = await connection.open({ method: 'GET', path, query, signal });
     for await (const line of createInterface({ input: response, crlfDelay: Number.POSITIVE_INFINITY })) {
       if (line === '') continue;
       const event = JSON.parse(line) as WireEvent<T>;
@@ -205,6 +206,9 @@ async function* watch<T extends KubeObject>(
     }
   } catch (error) {
     if (!signal.aborted) throw error;
+  } finally {
+    // Whoever stops listening early must not keep the connection, and with it the process, open.
+    response?.destroy();
   }
 }
 

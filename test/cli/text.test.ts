@@ -3,6 +3,7 @@ import { describe, it } from 'node:test';
 import { InvalidArgumentError } from 'commander';
 import pc from 'picocolors';
 import { PodwrightError } from '../../src/base/errors.ts';
+import { defaultContainer } from '../../src/cli/default-container.ts';
 import { findingLines } from '../../src/cli/doctor.ts';
 import { failureText } from '../../src/cli/failure.ts';
 import { listText } from '../../src/cli/lists.ts';
@@ -116,4 +117,11 @@ it('findingLines aligns topics and puts the remedy below', () => {
     { topic: 'long', state: 'missing', found: 'not installed', remedy: 'apt-get install long' },
   ]);
   assert.deepEqual(lines, ['✔ a     fine', '✖ long  not installed', '        → apt-get install long']);
+});
+
+it('defaultContainer is the one the pod names, else the first app container', () => {
+  const spec = { initContainers: [{ name: 'i' }], containers: [{ name: 'a' }, { name: 'b' }] };
+  assert.deepEqual(defaultContainer({ spec }), { name: 'a', others: ['b', 'i (init)'] });
+  const annotations = { 'kubectl.kubernetes.io/default-container': 'b' };
+  assert.deepEqual(defaultContainer({ metadata: { annotations }, spec }), { name: 'b', others: [] });
 });
