@@ -39,7 +39,7 @@ export function checkObject(kind: Kind, object: KubeObject): void {
 
 /** Objects go into namespaces that are there and stay. */
 function checkNamespace(parts: ServerParts, kind: Kind, meta: ObjectMeta): void {
-  if (meta.namespace === undefined) return;
+  if (!kind.namespaced || meta.namespace === undefined) return;
   const namespaces = { group: '', plural: 'namespaces', namespaced: false };
   const namespace = parts.store.get(storageKey(namespaces, { name: meta.namespace })) as
     | Namespace
@@ -59,12 +59,14 @@ export async function createObject(
   const { kind } = request;
   const given = decodeBody(request, body);
   const namespace = namespaceOf(request, given);
-  const { name: givenName, generateName } = given.metadata ?? {};
+  const { name: givenName, generateName, namespace: ownNamespace, ...others } = given.metadata ?? {};
   const name = givenName || (generateName ? generatedName(generateName) : undefined);
   const meta: ObjectMeta = {
-    ...given.metadata,
+    ...others,
+    ...(generateName ? { generateName } : {}),
     ...(name === undefined ? {} : { name }),
-    ...(namespace === undefined ? {} : { namespace }),
+    // A cluster-wide object may say namespace "" but no more; validation tells it so.
+    ...((namespace ?? ownNamespace) ? { namespace: namespace ?? ownNamespace } : {}),
   };
   const { defaults = same, prepareForCreate = same, admit, warnings } = kind.strategy;
   const nowMs = parts.clock.nowMs();
