@@ -168,18 +168,27 @@ async function* shown(lines: AsyncGenerator<string>, options: LogReadOptions): A
   }
 }
 
+/** The directory, not the file: a rotation is news of the directory. Absent until the container is created. */
+function watchDirectory(path: string, bell: Bell): FSWatcher | undefined {
+  try {
+    const watcher = watch(dirname(path), { persistent: false }, (_, name) => {
+      if (name === null || name === basename(path)) bell.ring();
+    });
+    return watcher.on('error', bell.ring);
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
 async function* read(log: CriLog, options: LogReadOptions, signal: AbortSignal): AsyncGenerator<Buffer> {
   const bell = new Bell();
   const stops: (() => void)[] = [];
   if (options.follow) {
-    // The directory, not the file: a rotation is news of the directory.
-    const watcher: FSWatcher = watch(dirname(log.path), { persistent: false }, (_, name) => {
-      if (name === null || name === basename(log.path)) bell.ring();
-    });
-    watcher.on('error', bell.ring);
+    const watcher = watchDirectory(log.path, bell);
     signal.addEventListener('abort', bell.ring, { once: true });
     stops.push(
-      () => watcher.close(),
+      () => watcher?.close(),
       log.onChange(bell.ring),
       () => signal.removeEventListener('abort', bell.ring),
     );

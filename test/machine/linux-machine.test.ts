@@ -408,6 +408,24 @@ describe('the Linux machine', { timeout: 120_000 }, () => {
     assert.deepEqual(rig.traces(), []);
   });
 
+  test('close lets go of every descriptor and leaves the pods', async () => {
+    const count = (): number => readdirSync('/proc/self/fd').length;
+    const other = await makeLinuxRig();
+    const pod = podIdentity('kept');
+    await other.machine.createSandbox(sandboxConfig(pod), never());
+    const config = containerConfig(pod, { name: 'main', imageId: other.imageId, command: ['sleep', '100'] });
+    const id = await other.machine.createContainer(config, never());
+    await other.machine.startContainer(id);
+    const open = count();
+    await other.machine.close();
+    await new Promise(setImmediate);
+    // One of the infra container, one of the monitor.
+    assert.equal(count(), open - 2);
+    await other.crash();
+    assert.equal(observed(other.machine, pod, id).state.kind, 'running');
+    await other.end();
+  });
+
   test('two engines on one machine do not see each other', async () => {
     const other = await makeLinuxRig();
     const pod = await startPod('mine');
