@@ -31,8 +31,8 @@ describe('kill -9 of the engine', () => {
 
   test('in the middle of starting 20 pods: all become Ready, each with one sandbox and no doubled container', async () => {
     const items = Array.from({ length: 20 }, (_, index) => manifest(`pod-${index}`));
-    const file = `${engine.dir}/pods.yaml`;
-    writeFileSync(file, items.map((item) => JSON.stringify(item)).join('\n---\n'));
+    const file = `${engine.dir}/pods.json`;
+    writeFileSync(file, items.map((item) => JSON.stringify(item)).join('\n'));
     await engine.kube('create', '-f', file);
     await sleep(400); // somewhere in the middle; the next kill comes at another moment
     await engine.kill();
