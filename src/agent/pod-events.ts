@@ -41,16 +41,7 @@ export function tellProblem(events: PodEvents, action: Action, problem: NonNulla
   switch (action.kind) {
     case 'pullImage': {
       const { container, image } = action;
-      if (problem.reason === 'ErrImagePull') {
-        events.tell('Warning', 'Failed', `Failed to pull image "${image}": ${problem.message}`, container);
-      } else if (problem.reason === 'InvalidImageName') {
-        events.tell(
-          'Warning',
-          'InspectFailed',
-          `Failed to apply default image tag "${image}": ${problem.message}`,
-          container,
-        );
-      }
+      events.tell('Warning', ...pullEvent(image, problem), container);
       events.tell('Warning', 'Failed', `Error: ${problem.reason}`, container);
       return;
     }
@@ -63,6 +54,20 @@ export function tellProblem(events: PodEvents, action: Action, problem: NonNulla
       return;
     default:
       events.tell('Warning', problem.reason, problem.message);
+  }
+}
+
+function pullEvent(
+  image: string,
+  { reason, message }: NonNullable<Step['problem']>,
+): [reason: string, message: string] {
+  switch (reason) {
+    case 'ErrImageNeverPull':
+      return [reason, message];
+    case 'InvalidImageName':
+      return ['InspectFailed', `Failed to apply default image tag "${image}": ${message}`];
+    default:
+      return ['Failed', `Failed to pull image "${image}": ${message}`];
   }
 }
 

@@ -395,3 +395,24 @@ test('the node is confirmed every five minutes, and not ready after a clean stop
   await world.stop();
   assert.equal(ready()?.status, 'False');
 });
+
+test('an absent image under pull policy Never, and a name that does not parse', async () => {
+  const world = new World();
+  await world.start();
+  const never = container('a', { imagePullPolicy: 'Never' });
+  await world.create(podOf({ containers: [never, container('b', { image: 'NoGood' })] }));
+  await world.clock.advance(1000);
+  assert.equal(world.status('a').state?.waiting?.reason, 'ErrImageNeverPull');
+  assert.equal(world.status('b').state?.waiting?.reason, 'InvalidImageName');
+  const story = world.story();
+  const told = [
+    'ErrImageNeverPull: Container image "busybox:1" is not present with pull policy of Never',
+    'Failed: Error: ErrImageNeverPull',
+    'Failed: Error: InvalidImageName',
+  ];
+  for (const line of told) assert.ok(story.includes(line), line);
+  assert.ok(
+    story.some((line) => line.startsWith('InspectFailed: Failed to apply default image tag "NoGood"')),
+  );
+  await world.stop();
+});
