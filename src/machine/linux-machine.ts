@@ -20,7 +20,7 @@ import type { Network } from './network/network.ts';
 import { observePod } from './observe.ts';
 import { type ContainerRecord, instanceOf, openRecords } from './records.ts';
 import { infraSpec } from './runtime/oci-spec.ts';
-import { chooseRuntime, type RuntimeName } from './runtime/runtime.ts';
+import { chooseRuntime, PROBE_ID, type RuntimeName } from './runtime/runtime.ts';
 import { createSandbox, stopSandbox } from './sandbox.ts';
 import { createSandboxWatches, type SandboxWatches } from './sandbox-watches.ts';
 import { listVolumes, removeVolumes, resolveMount, setUpVolumes } from './volumes/volumes.ts';
@@ -71,13 +71,17 @@ export async function createLinuxMachine(options: LinuxMachineOptions): Promise<
   const facts = machineFacts(log);
   const cgroups = createCgroups(`podwright-${instance}`);
   const probePath = `/podwright-${instance}/probe`;
+  const clearProbe = async (): Promise<void> => {
+    await cgroups.remove(probePath);
+    await rm(join(runtimeRoot(dirs), PROBE_ID), { recursive: true, force: true });
+  };
+  await clearProbe();
   const { runtime, refused } = await chooseRuntime({
     root: runtimeRoot(dirs),
     wanted: options.runtime,
     probeDir: join(dirs.runDir, 'probe'),
     probeSpec: infraSpec({ config: probeConfig(instance), ...infra, cgroupsPath: probePath, facts }),
-  });
-  await cgroups.remove(probePath);
+  }).finally(clearProbe);
   log.info('OCI runtime', { runtime: runtime.name, refused: refused.join('; ') });
   const listeners = new Set<(uid: PodUid) => void>();
   const context: MachineContext = {

@@ -70,14 +70,16 @@ export async function runtimeCreate(runtime: Runtime, { id, bundle, output }: Cr
   );
 }
 
+/** One per engine: what an engine left that was killed while it tried is found under the same name. */
+export const PROBE_ID = 'probe';
+
 async function tryRuntime(runtime: Runtime, { probeDir, probeSpec }: ChooseOptions): Promise<void> {
   await mkdir(probeDir, { recursive: true });
   await writeFileAtomic(join(probeDir, 'config.json'), JSON.stringify(probeSpec));
-  const id = `probe-${process.pid}`;
   try {
-    await runtimeCreate(runtime, { id, bundle: probeDir, output: 'null' });
+    await runtimeCreate(runtime, { id: PROBE_ID, bundle: probeDir, output: 'null' });
   } finally {
-    await runProgram(runtime.path, [...runtimeArgs(runtime), 'delete', '--force', id]).catch(() => {});
+    await runProgram(runtime.path, [...runtimeArgs(runtime), 'delete', '--force', PROBE_ID]).catch(() => {});
     await rm(probeDir, { recursive: true, force: true });
   }
 }

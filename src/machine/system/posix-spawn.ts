@@ -66,25 +66,26 @@ function pipe(): { read: number; write: number } {
   return { read: fds[0] as number, write: fds[1] as number };
 }
 
-const isSet = (error: number, doing: string): void => {
+const mustBeZero = (error: number, doing: string): void => {
   if (error !== 0) throw new PodwrightError('SystemCall', `${doing}: ${errnoName(error)}`);
 };
 
 function spawnWith(launch: Launch, fds: readonly number[]): number {
   const actions = Buffer.alloc(ACTIONS_BYTES);
   const attributes = Buffer.alloc(ATTRIBUTES_BYTES);
-  isSet(actionsInit(actions), 'prepare a program');
-  isSet(attributesInit(attributes), 'prepare a program');
+  mustBeZero(actionsInit(actions), 'prepare a program');
+  mustBeZero(attributesInit(attributes), 'prepare a program');
   try {
     // A source below n could be overwritten before its turn: all are first lifted above every number in play.
     const lift = Math.max(...fds, fds.length) + 1;
-    for (const [index, fd] of fds.entries()) isSet(addDup2(actions, fd, lift + index), 'prepare descriptors');
-    for (const index of fds.keys()) isSet(addDup2(actions, lift + index, index), 'prepare descriptors');
-    isSet(addCloseFrom(actions, fds.length), 'prepare descriptors');
-    if (launch.cwd !== undefined) isSet(addChdir(actions, launch.cwd), 'prepare the directory');
-    isSet(setFlags(attributes, SETSIGDEF | SETSIGMASK | SETSID), 'prepare signals');
-    isSet(setSigdefault(attributes, Buffer.alloc(SIGSET_BYTES, 0xff)), 'prepare signals');
-    isSet(setSigmask(attributes, Buffer.alloc(SIGSET_BYTES)), 'prepare signals');
+    for (const [index, fd] of fds.entries())
+      mustBeZero(addDup2(actions, fd, lift + index), 'prepare descriptors');
+    for (const index of fds.keys()) mustBeZero(addDup2(actions, lift + index, index), 'prepare descriptors');
+    mustBeZero(addCloseFrom(actions, fds.length), 'prepare descriptors');
+    if (launch.cwd !== undefined) mustBeZero(addChdir(actions, launch.cwd), 'prepare the directory');
+    mustBeZero(setFlags(attributes, SETSIGDEF | SETSIGMASK | SETSID), 'prepare signals');
+    mustBeZero(setSigdefault(attributes, Buffer.alloc(SIGSET_BYTES, 0xff)), 'prepare signals');
+    mustBeZero(setSigmask(attributes, Buffer.alloc(SIGSET_BYTES)), 'prepare signals');
     const pid = [0];
     const environment = Object.entries(launch.env).map(([name, value]) => `${name}=${value}`);
     const argv = [launch.path, ...launch.args];
