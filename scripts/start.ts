@@ -23,7 +23,10 @@ async function announceUrl(engine: Engine): Promise<void> {
   for (;;) {
     const pod = await engine.api.get(PODS, POD).catch(() => undefined);
     const port = pod?.spec?.containers[0]?.ports?.[0];
-    const url = port?.hostPort === undefined ? `http://${pod?.status?.podIP}:8080${PATH}` : `http://127.0.0.1:${port.hostPort}${PATH}`;
+    const url =
+      port?.hostPort === undefined
+        ? `http://${pod?.status?.podIP}:8080${PATH}`
+        : `http://127.0.0.1:${port.hostPort}${PATH}`;
     if (pod?.status?.podIP !== undefined && (await answers(url))) {
       process.stdout.write(`\n  ${url}  answers with the page of the WAR; Ctrl-C stops the pod\n\n`);
       return;

@@ -30,8 +30,3 @@ export function systemClock(): Clock {
 export function timeText(ms: number): string {
   return `${new Date(ms).toISOString().slice(0, 19)}Z`;
 }
-
-/** RFC 3339 with microseconds, as metav1.MicroTime is written. */
-export function microTimeText(ms: number): string {
-  return `${new Date(ms).toISOString().slice(0, 23)}000Z`;
-}

@@ -47,7 +47,7 @@ describe('kill -9 of the engine', () => {
       const commands = processesOf(pod.metadata?.uid ?? '')
         .map(({ command }) => command)
         .sort();
-      assert.deepEqual(commands, ['/pause', 'sleep 3600', 'sleep 3600'], pod.metadata?.name);
+      assert.deepEqual(commands, ['/pause', 'sleep 3600', 'sleep 3600'], pod.metadata?.name ?? '');
     }
     assert.equal(new Set(pods.map((pod) => pod.status?.podIP)).size, 20, 'every pod has its own address');
   });
