@@ -299,6 +299,7 @@ describe('CNI network', () => {
 
   it('says when every address is taken, and goes on when one is free again', async () => {
     await net.network.tearDown();
+    await rm(net.dir, { recursive: true });
     net = await instance({ podCidr: '10.200.252.0/29' });
     const pods: Namespace[] = [];
     for (let i = 0; i < 5; i += 1) pods.push(await pod());
