@@ -122,7 +122,10 @@ export async function* watchObjects(
   const list = isFromNow ? parts.store.list({ prefix, where: sees }) : undefined;
   const from = list?.revision ?? parseRevision(options.resourceVersion ?? '');
   const changes = parts.store.watch(prefix, from, options.signal);
-  for (const object of list?.values ?? []) yield { type: 'ADDED', object };
+  for (const object of list?.values ?? []) {
+    yield { type: 'ADDED', object };
+    if (options.signal.aborted) return;
+  }
   if (list !== undefined) yield { type: 'BOOKMARK', resourceVersion: String(list.revision) };
   for await (const change of changes) {
     const event = eventOf(change, sees);
