@@ -1,6 +1,7 @@
 // OpenAPI v3 of each group and version, made from the table of kinds and api-schema.json: enough for kubectl's explain and
 // its check whether the server validates fields.
 import { createHash } from 'node:crypto';
+import { MERGE_KEYS, RETAIN_KEYS } from '../../kube/patch/merge-keys.ts';
 import { type FieldSchema, findType, type TypeSchema, typeNames, typeSchema } from '../../kube/schema.ts';
 import type { Kind } from '../kind.ts';
 import { groupVersion } from '../request.ts';
@@ -41,12 +42,27 @@ function fieldSchema({ shape, word }: FieldSchema): Json {
   }
 }
 
+/** kubectl apply makes its patches by these: without them it would replace whole lists. */
+function patchExtensions(field: string): Json {
+  const mergeKey = MERGE_KEYS[field];
+  if (mergeKey === undefined) return {};
+  return {
+    'x-kubernetes-patch-strategy': RETAIN_KEYS.includes(field) ? 'merge,retainKeys' : 'merge',
+    ...(mergeKey === null ? {} : { 'x-kubernetes-patch-merge-key': mergeKey }),
+  };
+}
+
 function typeDocument(type: TypeSchema, kinds: readonly Kind[]): Json {
   const served = kinds.filter(({ schema }) => schema === type.name);
   const names = served.map(({ group, version, kind }) => ({ group, version, kind }));
   return {
     type: 'object',
-    properties: Object.fromEntries([...type.fields].map(([name, field]) => [name, fieldSchema(field)])),
+    properties: Object.fromEntries(
+      [...type.fields].map(([name, field]) => [
+        name,
+        { ...fieldSchema(field), ...patchExtensions(`${type.name}.${name}`) },
+      ]),
+    ),
     ...(type.required.length > 0 ? { required: type.required } : {}),
     ...(names.length > 0 ? { 'x-kubernetes-group-version-kind': names } : {}),
   };

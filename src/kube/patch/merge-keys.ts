@@ -34,3 +34,10 @@ export const MERGE_KEYS: { readonly [field: string]: string | null } = {
   'PodStatus.resourceClaimStatuses': 'name',
   'ServiceAccount.secrets': 'name',
 };
+
+/** Those whose items carry $retainKeys: an item's other fields go when one of its union changes. */
+export const RETAIN_KEYS: readonly string[] = [
+  'PodSpec.resourceClaims',
+  'PodSpec.volumes',
+  'PodStatus.resourceClaimStatuses',
+];

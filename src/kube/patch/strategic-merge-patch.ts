@@ -38,9 +38,7 @@ export function applyStrategicMergePatch(document: unknown, patch: unknown, type
 function mergeObject(document: JsonObject, patch: JsonObject, typeName: string): JsonObject {
   const { $patch: directive, $retainKeys: retain, ...fields } = patch;
   if (directive === 'delete') return {};
-  if (directive !== undefined && directive !== 'merge' && directive !== 'replace') {
-    throw bad(`unrecognized $patch directive ${JSON.stringify(directive)}`);
-  }
+  checkDirective(directive);
   const base = directive === 'replace' ? {} : retained(document, retain);
   const result: { [key: string]: unknown } = { ...base };
   const lists = new Set<string>();
@@ -57,6 +55,11 @@ function mergeObject(document: JsonObject, patch: JsonObject, typeName: string):
     if (merged !== undefined) result[field] = merged;
   }
   return result;
+}
+
+function checkDirective(directive: unknown): void {
+  if (directive === undefined || ['merge', 'replace', 'delete'].includes(directive as string)) return;
+  throw bad(`unrecognized $patch directive ${JSON.stringify(directive)}`);
 }
 
 function retained(document: JsonObject, retain: unknown): JsonObject {
@@ -119,6 +122,7 @@ function mergeItems(
     if (!isJsonObject(item)) throw bad(`a list merged by ${merge.mergeKey} holds objects only`);
     const { $patch: directive, ...content } = item;
     if (directive === 'replace' && Object.keys(content).length === 0) continue;
+    checkDirective(directive);
     const key = keyOf(item);
     if (key === undefined) throw bad(`an item does not contain declared merge key: ${merge.mergeKey}`);
     const index = items.findIndex((one) => isDeepStrictEqual(keyOf(one), key));

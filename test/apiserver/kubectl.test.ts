@@ -1,0 +1,141 @@
+// Real kubectl against the API server alone; the node and the status writer are fakes.
+import assert from 'node:assert/strict';
+import { Readable } from 'node:stream';
+import { text } from 'node:stream/consumers';
+import { test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { NodeApi } from '../../src/client/node-api.ts';
+import { EVENTS, PODS } from '../../src/client/resources.ts';
+import { apiRig, POD_MANIFEST } from '../lib/api-rig.ts';
+
+/** Answers logs with a line and runs "commands" that echo; "fail" ends with 3. */
+const echoNode: NodeApi = {
+  logs: async ({ pod, container }) => Readable.from([Buffer.from(`log of ${pod}/${container}\n`)]),
+  exec: async ({ command, stdin, stdout, stderr }) => {
+    const run = async (): Promise<number> => {
+      const input = stdin === undefined ? '' : await text(stdin);
+      await new Promise((resolve) => stdout.write(`${command.join(' ')}|${input}`, resolve));
+      await new Promise((resolve) => (stderr ?? stdout).write('complaint', resolve));
+      return command[0] === 'fail' ? 3 : 0;
+    };
+    return { exitCode: run(), resize: () => {} };
+  },
+};
+
+test('apply, get, change, describe, delete', { timeout: 60_000 }, async (t) => {
+  const { kubectl, server } = await apiRig(t, { node: echoNode });
+  const ok = async (args: string[], stdin?: string): Promise<string> => {
+    const { code, stdout, stderr } = await kubectl(args, stdin);
+    assert.equal(code, 0, `kubectl ${args.join(' ')}: ${stderr}`);
+    return stdout;
+  };
+  assert.equal(
+    await ok(['apply', '-f', '-', '--dry-run=server'], POD_MANIFEST),
+    'pod/web created (server dry run)\n',
+  );
+  assert.equal(await ok(['apply', '-f', '-'], POD_MANIFEST), 'pod/web created\n');
+  assert.equal(await ok(['apply', '-f', '-'], POD_MANIFEST), 'pod/web unchanged\n');
+  const [head, row] = (await ok(['get', 'pods', '-o', 'wide'])).split('\n');
+  assert.match(head ?? '', /^NAME +READY +STATUS +RESTARTS +AGE +IP +NODE +NOMINATED NODE +READINESS GATES/);
+  assert.match(row ?? '', /^web +0\/2 +Pending +0 +\d+s +<none> +<none> +<none> +<none>/);
+  await ok(['apply', '-f', '-'], POD_MANIFEST.replace('busybox:1', 'busybox:2'));
+  assert.equal(
+    await ok(['get', 'po', 'web', '-o', 'jsonpath={.spec.containers[*].image}']),
+    'nginx:1 busybox:2',
+  );
+  await ok(['label', 'pod', 'web', 'tier=front']);
+  await ok(['annotate', 'pod', 'web', 'note=x']);
+  assert.match(await ok(['get', 'pods', '-l', 'tier=front', '-o', 'name']), /pod\/web/);
+  const metadata = { name: 'web.1', namespace: 'default' };
+  const { uid } = (await server.resources.get(PODS, { name: 'web' })).metadata ?? {};
+  const about = { kind: 'Pod', namespace: 'default', name: 'web', uid, apiVersion: 'v1' };
+  await server.resources.create(EVENTS, {
+    metadata,
+    involvedObject: about,
+    reason: 'Pulled',
+    message: 'Image pulled',
+    type: 'Normal',
+  });
+  assert.match(await ok(['describe', 'pod', 'web']), /Pulled[\s\S]*Image pulled/);
+  assert.match(await ok(['events']), /Pulled +Pod\/web +Image pulled/);
+  assert.equal(await ok(['logs', 'web', '-c', 'a']), 'log of web/a\n');
+  assert.equal(await ok(['delete', 'pod', 'web']), 'pod "web" deleted\n');
+  assert.match(await ok(['api-resources']), /pods +po +v1 +true +Pod/);
+  assert.match(await ok(['explain', 'pod.spec.containers.image']), /FIELD: image <string>/);
+  assert.match(await ok(['version']), /Server Version: v1\.36\.2\+podwright/);
+});
+
+test('create of what kubectl sends as protobuf', { timeout: 60_000 }, async (t) => {
+  const { kubectl } = await apiRig(t);
+  for (const args of [
+    ['create', 'namespace', 'team'],
+    ['-n', 'team', 'create', 'configmap', 'c', '--from-literal=a=b'],
+    ['-n', 'team', 'create', 'secret', 'generic', 's', '--from-literal=a=b'],
+    ['-n', 'team', 'create', 'serviceaccount', 'x'],
+  ]) {
+    const { code, stderr } = await kubectl(args);
+    assert.equal(code, 0, `${args.join(' ')}: ${stderr}`);
+  }
+  const { stdout } = await kubectl([
+    '-n',
+    'team',
+    'get',
+    'cm/c',
+    'secret/s',
+    '-o',
+    'jsonpath={.items[*].data.a}',
+  ]);
+  assert.equal(stdout, 'b Yg==');
+});
+
+test('wait sees a status that another client writes', { timeout: 60_000 }, async (t) => {
+  const { kubectl, server } = await apiRig(t);
+  await kubectl(['create', '-f', '-'], POD_MANIFEST);
+  const waiting = kubectl(['wait', '--for=condition=Ready', 'pod/web', '--timeout=20s']);
+  await sleep(300);
+  const body = { status: { phase: 'Running', conditions: [{ type: 'Ready', status: 'True' }] } };
+  const patch = { type: 'application/strategic-merge-patch+json', body } as const;
+  await server.resources.patch(PODS, { name: 'web' }, patch, { subresource: 'status' });
+  assert.deepEqual(await waiting, { code: 0, stdout: 'pod/web condition met\n', stderr: '' });
+});
+
+test('exec: output, input that ends, exit code', { timeout: 60_000 }, async (t) => {
+  const { kubectl } = await apiRig(t, { node: echoNode });
+  await kubectl(['create', '-f', '-'], POD_MANIFEST);
+  const plain = await kubectl(['exec', 'web', '-c', 'a', '--', 'ls', '-l']);
+  assert.deepEqual(plain, { code: 0, stdout: 'ls -l|', stderr: 'complaint' });
+  const piped = await kubectl(['exec', '-i', 'web', '-c', 'a', '--', 'cat'], 'through stdin');
+  assert.deepEqual([piped.code, piped.stdout], [0, 'cat|through stdin']);
+  const failed = await kubectl(['exec', 'web', '-c', 'a', '--', 'fail']);
+  assert.equal(failed.code, 3, failed.stderr);
+});
+
+test('bad input is told by field and reason', { timeout: 60_000 }, async (t) => {
+  const { kubectl, url } = await apiRig(t);
+  const unknown = await kubectl(['create', '-f', '-'], POD_MANIFEST.replace('spec:', 'spec:\n  foo: 1'));
+  assert.match(unknown.stderr, /strict decoding error: unknown field "spec\.foo"/);
+  const wrong = await kubectl(['create', '-f', '-'], POD_MANIFEST.replace('"9"', '9'));
+  assert.match(
+    wrong.stderr,
+    /json: cannot unmarshal number into Go struct field Container\.spec\.containers\.command of type string/,
+  );
+  const twice = await kubectl(['create', '-f', '-'], POD_MANIFEST.replace('name: b', 'name: a'));
+  assert.match(twice.stderr, /spec\.containers\[1\]\.name: Duplicate value: "a"/);
+  const warned = await kubectl(
+    ['create', '-f', '-'],
+    POD_MANIFEST.replace('spec:', 'spec:\n  affinity: {nodeAffinity: {}}'),
+  );
+  assert.match(warned.stderr, /Warning: spec\.affinity/);
+  assert.equal(warned.code, 0);
+  const applied = await kubectl(['apply', '--server-side', '-f', '-'], POD_MANIFEST);
+  assert.match(applied.stderr, /Server-side apply not available/);
+  const stranger = [
+    '--kubeconfig=/dev/null',
+    `--server=${url}`,
+    '--insecure-skip-tls-verify',
+    '--token=wrong',
+  ];
+  const { code, stderr } = await kubectl([...stranger, 'get', 'pods']);
+  assert.notEqual(code, 0);
+  assert.match(stderr, /Unauthorized|must be logged in/);
+});
