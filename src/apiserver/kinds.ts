@@ -16,7 +16,3 @@ export const KINDS: readonly Kind[] = [
   secretKind,
   serviceAccountKind,
 ];
-
-export function findKind(group: string, version: string, plural: string): Kind | undefined {
-  return KINDS.find((kind) => kind.plural === plural && kind.group === group && kind.version === version);
-}

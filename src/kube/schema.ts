@@ -2,21 +2,9 @@
 // requests, to merge strategically and to describe the API; it holds no rules beyond structure.
 import json from './api-schema.json' with { type: 'json' };
 
-export type PrimitiveWord =
-  | 'string'
-  | 'bytes'
-  | 'int32'
-  | 'int64'
-  | 'number'
-  | 'boolean'
-  | 'time'
-  | 'quantity'
-  | 'intOrString'
-  | 'any';
-
 export type FieldSchema = {
   readonly shape: 'one' | 'list' | 'map' | 'mapOfList';
-  /** A PrimitiveWord or the name of another type. */
+  /** string, bytes, int32, int64, number, boolean, time, quantity, intOrString, any; or the name of another type. */
   readonly word: string;
 };
 
@@ -49,7 +37,7 @@ const TYPES: ReadonlyMap<string, TypeSchema> = new Map(
   ]),
 );
 
-/** Undefined for a primitive word. */
+/** Undefined for a primitive. */
 export function findType(word: string): TypeSchema | undefined {
   return TYPES.get(word);
 }
