@@ -49,7 +49,6 @@ const NEEDS: readonly Need[] = [
         for: 'the infra container of the other architecture',
         isThere: program('aarch64-linux-gnu-as', 'aarch64-linux-gnu-ld'),
       },
-  { debianPackage: 'kubernetes-client', for: 'the tests: kubectl', isThere: program('kubectl') },
   { debianPackage: 'docker-registry', for: 'the tests: a registry', isThere: program('docker-registry') },
   { debianPackage: 'openssl', for: 'the tests: a registry with TLS', isThere: program('openssl') },
 ];

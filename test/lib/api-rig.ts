@@ -11,6 +11,7 @@ import { type ApiConnection, connectApi, readKubeconfig } from '../../src/client
 import type { NodeApi } from '../../src/client/node-api.ts';
 import type { KubeObject } from '../../src/client/resource-api.ts';
 import { openStore, type Store } from '../../src/store/store.ts';
+import { KUBECTL } from './engine.ts';
 
 export type ApiRig = {
   readonly server: ApiServer;
@@ -40,7 +41,7 @@ export async function apiRig(
   const kubectl: ApiRig['kubectl'] = (args, stdin = '') =>
     new Promise((resolve) => {
       const env = { ...process.env, KUBECONFIG: listening.kubeconfigPath, HOME: dataDir };
-      const child = execFile('kubectl', [...args], { env, timeout: 30_000 }, (error, stdout, stderr) => {
+      const child = execFile(KUBECTL, [...args], { env, timeout: 30_000 }, (error, stdout, stderr) => {
         resolve({
           code: error === null ? 0 : typeof error.code === 'number' ? error.code : 255,
           stdout,

@@ -15,6 +15,8 @@ import { tracesOfPods } from './leaks.ts';
 
 export const ROOT = join(import.meta.dirname, '../..');
 export const IMAGES = join(ROOT, '.podwright/images');
+/** scripts/fetch-kubectl.ts puts it there. */
+export const KUBECTL = join(ROOT, '.podwright/kubectl/kubectl');
 
 export type Output = { readonly code: number; readonly stdout: string; readonly stderr: string };
 
@@ -139,7 +141,7 @@ export class TestEngine {
   }
 
   kubectl(...args: string[]): Promise<Output> {
-    return run('kubectl', args, { KUBECONFIG: this.kubeconfig, HOME: this.dir });
+    return run(KUBECTL, args, { KUBECONFIG: this.kubeconfig, HOME: this.dir });
   }
 
   /** kubectl that must succeed; gives its standard output. */
