@@ -25,7 +25,7 @@ export async function startScratchEngine(name: string): Promise<ScratchEngine> {
     listen: { host: '127.0.0.1', port: 0 },
     nodeName: `podwright-${name}`,
     podCidr: '10.89.0.0/16',
-    log: createLog({ level: 'warn' }),
+    log: createLog({ level: 'error' }),
   });
   return {
     engine,

@@ -99,8 +99,19 @@ function podStep(pod: Pod): Step {
   return { name, state: 'done', detail: podIP === undefined ? 'ready' : `ready at ${podIP}` };
 }
 
+/** What was asked to end is no failure, whatever it ended with. */
+function asStopped(step: Step): Step {
+  if (step.state !== 'failed') return step;
+  return { ...step, state: 'done', detail: step.name === 'pod' ? 'stopped' : `stopped, ${step.detail}` };
+}
+
 /** In the order they usually happen. */
 export function stepsOf(pod: Pod): readonly Step[] {
+  const steps = allSteps(pod);
+  return pod.metadata?.deletionTimestamp === undefined ? steps : steps.map(asStopped);
+}
+
+function allSteps(pod: Pod): readonly Step[] {
   const inits = pod.spec?.initContainers ?? [];
   const apps = pod.spec?.containers ?? [];
   const statuses = [...(pod.status?.initContainerStatuses ?? []), ...(pod.status?.containerStatuses ?? [])];
