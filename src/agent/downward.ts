@@ -1,5 +1,6 @@
 // The downward API: fields of the pod and resources of its containers as text. Pure.
 // https://kubernetes.io/docs/concepts/workloads/pods/downward-api/
+import { createHash } from 'node:crypto';
 import type { Container, Pod, ResourceFieldSelector } from '../kube/api-types.ts';
 import { quantityMilli, quantityValue } from '../kube/quantity.ts';
 import { allContainers } from './container-instances.ts';
@@ -46,6 +47,24 @@ function mapText(map: { readonly [key: string]: string } | undefined): string {
     .sort(([a], [b]) => (a < b ? -1 : 1))
     .map(([key, value]) => `${key}=${JSON.stringify(value)}`)
     .join('\n');
+}
+
+/**
+ * Changes with everything of the pod that its downwardAPI volumes may show: labels, annotations and resources. Empty
+ * for a pod without such a volume, which no change of its metadata concerns.
+ */
+export function downwardVersion(pod: Pod): string {
+  const isShown = (pod.spec?.volumes ?? []).some(
+    ({ downwardAPI, projected }) =>
+      downwardAPI !== undefined || projected?.sources?.some((source) => source.downwardAPI !== undefined),
+  );
+  if (!isShown) return '';
+  const { labels, annotations } = pod.metadata ?? {};
+  const resources = allContainers(pod).map((container) => container.resources);
+  return createHash('sha256')
+    .update(JSON.stringify([labels, annotations, resources]))
+    .digest('hex')
+    .slice(0, 16);
 }
 
 /** limits.* falls back to what the node has, requests.* to the limit; rounded up to the divisor. */

@@ -7,6 +7,7 @@ import { type InformerOptions, runInformer } from '../client/informer.ts';
 import type { KubeObject, ResourceApi, ResourceRef } from '../client/resource-api.ts';
 import { CONFIG_MAPS, SECRETS } from '../client/resources.ts';
 import type { ConfigMap, Pod, Secret } from '../kube/api-types.ts';
+import { downwardVersion } from './downward.ts';
 import { type SourceRef, type Sources, sourceRefs } from './sources.ts';
 
 type Entry = {
@@ -41,9 +42,9 @@ export class SourceCache {
     await Promise.race([Promise.all(entries.map((entry) => entry.synced)), aborted]);
   }
 
-  /** Changes with any of the pod's sources; undefined until all are known. */
+  /** Changes with anything the pod's volumes and environment are made of; undefined until all of it is known. */
   version(pod: Pod): string | undefined {
-    const parts: string[] = [];
+    const parts = [downwardVersion(pod)];
     for (const [key] of refKeys(pod)) {
       const entry = this.#entries.get(key);
       if (entry?.isSynced !== true) return undefined;

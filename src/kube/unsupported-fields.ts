@@ -19,7 +19,6 @@ const VOLUME_SOURCES_MISSING = [
   'cephfs',
   'cinder',
   'csi',
-  'downwardAPI',
   'ephemeral',
   'fc',
   'flexVolume',
@@ -33,13 +32,14 @@ const VOLUME_SOURCES_MISSING = [
   'persistentVolumeClaim',
   'photonPersistentDisk',
   'portworxVolume',
-  'projected',
   'quobyte',
   'rbd',
   'scaleIO',
   'storageos',
   'vsphereVolume',
 ];
+
+const PROJECTIONS_MISSING = ['clusterTrustBundle', 'podCertificate', 'serviceAccountToken'];
 
 const CONTAINER_FIELDS_MISSING = [
   'livenessProbe',
@@ -52,6 +52,10 @@ const CONTAINER_FIELDS_MISSING = [
 
 const TABLE: readonly Entry[] = [
   ...VOLUME_SOURCES_MISSING.map((name) => ({ path: `spec.volumes[].${name}`, effect: 'refused' as const })),
+  ...PROJECTIONS_MISSING.map((name) => ({
+    path: `spec.volumes[].projected.sources[].${name}`,
+    effect: 'refused' as const,
+  })),
   ...['containers', 'initContainers'].flatMap((list) => [
     ...CONTAINER_FIELDS_MISSING.map((name) => ({
       path: `spec.${list}[].${name}`,

@@ -25,8 +25,12 @@ const PROPAGATION: Record<ContainerMount['propagation'], string> = {
 async function volumeMounts({ volumes }: MachineContext, config: ContainerConfig): Promise<OciMount[]> {
   const mounts: OciMount[] = [];
   for (const { containerPath, source, readOnly, propagation } of config.mounts) {
-    const path = source.kind === 'volume' ? await volumes.resolve(config.pod.uid, source) : source.path;
-    mounts.push(bindMount(containerPath, path, [PROPAGATION[propagation], readOnly ? 'ro' : 'rw']));
+    const found =
+      source.kind === 'volume'
+        ? await volumes.resolve(config.pod.uid, source)
+        : { path: source.path, readOnly: false };
+    const access = readOnly || found.readOnly ? 'ro' : 'rw';
+    mounts.push(bindMount(containerPath, found.path, [PROPAGATION[propagation], access]));
   }
   return mounts;
 }

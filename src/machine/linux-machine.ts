@@ -23,7 +23,13 @@ import { infraSpec } from './runtime/oci-spec.ts';
 import { chooseRuntime, PROBE_ID, type RuntimeName } from './runtime/runtime.ts';
 import { createSandbox, stopSandbox } from './sandbox.ts';
 import { createSandboxWatches, type SandboxWatches } from './sandbox-watches.ts';
-import { listVolumes, removeVolumes, resolveMount, setUpVolumes } from './volumes/volumes.ts';
+import {
+  listVolumes,
+  removeVolumes,
+  resolveMount,
+  setUpVolumes,
+  volumeAttributes,
+} from './volumes/volumes.ts';
 
 export type LinuxMachineOptions = {
   readonly dirs: MachineDirs;
@@ -46,7 +52,10 @@ function volumesOf(dirs: MachineDirs): Volumes {
     setUp: (setup, signal) => setUpVolumes(dirs, setup, signal),
     remove: (uid) => removeVolumes(dirs, uid),
     list: (uid) => listVolumes(dirs, uid),
-    resolve: (uid, source) => resolveMount(dirs, uid, source),
+    resolve: async (uid, source) => ({
+      path: await resolveMount(dirs, uid, source),
+      ...volumeAttributes(dirs, uid, source.name),
+    }),
   };
 }
 

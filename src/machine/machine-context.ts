@@ -11,17 +11,18 @@ import type { Network } from './network/network.ts';
 import type { Records } from './records.ts';
 import type { MachineFacts } from './runtime/oci-spec.ts';
 import type { Runtime } from './runtime/runtime.ts';
+import type { VolumeAttributes } from './volumes/sub-path.ts';
 
 /** The volumes of pods; volumes/volumes.ts. */
 export type Volumes = {
   setUp(setup: VolumeSetup, signal: AbortSignal): Promise<void>;
   remove(uid: PodUid): Promise<void>;
   list(uid: PodUid): readonly string[];
-  /** The host path to bind. Throws ConfigFailed. */
+  /** The host path to bind, and what every mount of the volume must keep to. Throws ConfigFailed. */
   resolve(
     uid: PodUid,
     source: Extract<ContainerMount['source'], { readonly kind: 'volume' }>,
-  ): Promise<string>;
+  ): Promise<{ readonly path: string } & VolumeAttributes>;
 };
 
 /** The infra container's program: a read-only directory that holds it, and how to call it. */

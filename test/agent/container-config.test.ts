@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type ConfigContext, containerConfig } from '../../src/agent/container-config.ts';
-import type { NodeFacts } from '../../src/agent/downward.ts';
+import { downwardVersion, type NodeFacts } from '../../src/agent/downward.ts';
 import { expand } from '../../src/agent/expansion.ts';
 import { oomScoreAdj, podResources } from '../../src/agent/resource-config.ts';
 import { sandboxConfig } from '../../src/agent/sandbox-config.ts';
@@ -318,4 +318,20 @@ test('volumes: items, modes, binary data, optional, and what is wrong with which
     () => setup({ name: 'v', nfs: { server: 's', path: '/' } }),
     /volume type nfs is not supported/,
   );
+});
+
+test('labels and annotations concern only a pod that shows them in a volume', () => {
+  const items = [{ path: 'labels', fieldRef: { fieldPath: 'metadata.labels' } }];
+  const version = (volume: Volume, labels: Record<string, string>): string => {
+    const pod = podOf({ volumes: [volume] });
+    return downwardVersion({ ...pod, metadata: { ...pod.metadata, labels } });
+  };
+  for (const volume of [
+    { name: 'v', downwardAPI: { items } },
+    { name: 'v', projected: { sources: [{ downwardAPI: { items } }] } },
+  ]) {
+    assert.equal(version(volume, { a: '1' }), version(volume, { a: '1' }));
+    assert.notEqual(version(volume, { a: '1' }), version(volume, { a: '2' }));
+  }
+  assert.equal(version({ name: 'v', emptyDir: {} }, { a: '1' }), '');
 });

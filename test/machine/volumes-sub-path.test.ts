@@ -9,7 +9,12 @@ import { podUid } from '../../src/base/brand.ts';
 import { type MachineDirs, volumeDir } from '../../src/machine/layout.ts';
 import type { VolumeConfig } from '../../src/machine/machine.ts';
 import { mountsBelow } from '../../src/machine/system/mountinfo.ts';
-import { removeVolumes, resolveMount, setUpVolumes } from '../../src/machine/volumes/volumes.ts';
+import {
+  removeVolumes,
+  resolveMount,
+  setUpVolumes,
+  volumeAttributes,
+} from '../../src/machine/volumes/volumes.ts';
 
 const uid = podUid('99999999-2222-3333-4444-555555555555');
 const signal = new AbortController().signal;
@@ -134,4 +139,16 @@ test('what was bound is held although the path is swapped for a symlink afterwar
   renameSync(inData('a'), inData('b'));
   symlinkSync(outside, inData('a'));
   assert.equal(readFileSync(join(path, 'f'), 'utf8'), 'inside');
+});
+
+test('volumes of files are read-only for every container; what the pod owns is not', async () => {
+  await setUp([
+    emptyDir,
+    { kind: 'hostPath', name: 'host', path: base, type: '' },
+    { kind: 'files', name: 'config', medium: 'disk', files: [] },
+  ]);
+  assert.equal(volumeAttributes(dirs, uid, 'config').readOnly, true);
+  assert.equal(volumeAttributes(dirs, uid, 'data').readOnly, false);
+  assert.equal(volumeAttributes(dirs, uid, 'host').readOnly, false);
+  assert.throws(() => volumeAttributes(dirs, uid, 'absent'), { code: 'ConfigFailed' });
 });

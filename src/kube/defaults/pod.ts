@@ -3,6 +3,8 @@
 import type {
   Container,
   ContainerPort,
+  DownwardAPIProjection,
+  DownwardAPIVolumeSource,
   EnvVar,
   Lifecycle,
   Pod,
@@ -52,6 +54,28 @@ function defaultLifecycle(lifecycle: Lifecycle): Lifecycle {
     ...(lifecycle.postStart && { postStart: handler(lifecycle.postStart) }),
     ...(lifecycle.preStop && { preStop: handler(lifecycle.preStop) }),
   };
+}
+
+/** The files of a downwardAPI volume or projection. */
+function defaultDownward<T extends DownwardAPIVolumeSource | DownwardAPIProjection>(source: T): T {
+  const items = source.items?.map((item) => ({
+    ...item,
+    ...(item.fieldRef && { fieldRef: fill({ apiVersion: 'v1' }, item.fieldRef) }),
+    ...(item.resourceFieldRef && { resourceFieldRef: { divisor: '0', ...item.resourceFieldRef } }),
+  }));
+  return items === undefined ? source : { ...source, items };
+}
+
+function defaultFiles(volume: Volume): Volume {
+  const { downwardAPI, projected } = volume;
+  if (downwardAPI !== undefined) return { ...volume, downwardAPI: defaultDownward(downwardAPI) };
+  if (projected?.sources === undefined) return volume;
+  const sources = projected.sources.map((source) =>
+    source.downwardAPI === undefined
+      ? source
+      : { ...source, downwardAPI: defaultDownward(source.downwardAPI) },
+  );
+  return { ...volume, projected: { ...projected, sources } };
 }
 
 function defaultEnv(variable: EnvVar): EnvVar {
@@ -119,7 +143,7 @@ function defaultVolume(volume: Volume): Volume {
     const defaults = VOLUME_SOURCE_DEFAULTS[source];
     return [source, defaults === undefined ? value : { ...defaults, ...(value as object) }];
   });
-  return Object.fromEntries(filled) as Volume;
+  return defaultFiles(Object.fromEntries(filled) as Volume);
 }
 
 function defaultSpec(spec: PodSpec): PodSpec {

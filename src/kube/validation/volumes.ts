@@ -1,9 +1,15 @@
 // Rules for a pod's volumes (pkg/apis/core/validation validateVolumes).
-import type { KeyToPath, PodSpec, Volume } from '../api-types.ts';
+import type { EmptyDirVolumeSource, HostPathVolumeSource, PodSpec, Volume } from '../api-types.ts';
 import { duplicate, type FieldError, forbidden, invalid, required } from '../field-error.ts';
 import { quantityMilli } from '../quantity.ts';
-import { configMapKey, dnsLabel } from './names.ts';
-import { oneOf, relativePath, withinRange } from './rules.ts';
+import {
+  validateConfigMapVolume,
+  validateDownwardVolume,
+  validateProjectedVolume,
+  validateSecretVolume,
+} from './file-volumes.ts';
+import { dnsLabel } from './names.ts';
+import { oneOf } from './rules.ts';
 
 const HOST_PATH_TYPES = [
   '',
@@ -15,61 +21,48 @@ const HOST_PATH_TYPES = [
   'FileOrCreate',
   'Socket',
 ];
-const FILE_MODES = { min: 0, max: 0o777 };
+type Source = Exclude<keyof Volume, 'name'>;
+type Rules = {
+  readonly [Kind in Source]?: (source: NonNullable<Volume[Kind]>, field: string) => FieldError[];
+};
 
-function validateItems(items: readonly KeyToPath[] | undefined, field: string): FieldError[] {
-  return (items ?? []).flatMap((item, index) => {
-    const at = `${field}.items[${index}]`;
-    return [
-      ...(item.key
-        ? configMapKey(item.key).map((message) => invalid(`${at}.key`, item.key, message))
-        : [required(`${at}.key`)]),
-      ...(item.path ? relativePath(item.path, `${at}.path`) : [required(`${at}.path`)]),
-      ...withinRange(item.mode, FILE_MODES, `${at}.mode`),
-    ];
-  });
+function validateEmptyDir({ medium, sizeLimit }: EmptyDirVolumeSource, field: string): FieldError[] {
+  return [
+    ...oneOf(medium, ['Memory', 'HugePages'], `${field}.medium`),
+    ...(sizeLimit !== undefined && quantityMilli(sizeLimit) < 0
+      ? [forbidden(`${field}.sizeLimit`, 'SizeLimit field must be a valid resource quantity')]
+      : []),
+  ];
 }
 
-function validateSource(volume: Volume, field: string): FieldError[] {
-  const { emptyDir, hostPath, configMap, secret } = volume;
+function validateHostPath({ path, type }: HostPathVolumeSource, field: string): FieldError[] {
   return [
-    ...(emptyDir === undefined
-      ? []
-      : oneOf(emptyDir.medium, ['Memory', 'HugePages'], `${field}.emptyDir.medium`)),
-    ...(emptyDir?.sizeLimit !== undefined && quantityMilli(emptyDir.sizeLimit) < 0
-      ? [forbidden(`${field}.emptyDir.sizeLimit`, 'SizeLimit field must be a valid resource quantity')]
-      : []),
-    ...(hostPath === undefined
-      ? []
-      : [
-          ...(hostPath.path ? [] : [required(`${field}.hostPath.path`)]),
-          ...(hostPath.path?.split('/').includes('..')
-            ? [invalid(`${field}.hostPath.path`, hostPath.path, "must not contain '..'")]
-            : []),
-          ...oneOf(hostPath.type, HOST_PATH_TYPES, `${field}.hostPath.type`),
-        ]),
-    ...(configMap === undefined
-      ? []
-      : [
-          ...(configMap.name ? [] : [required(`${field}.configMap.name`)]),
-          ...withinRange(configMap.defaultMode, FILE_MODES, `${field}.configMap.defaultMode`),
-          ...validateItems(configMap.items, `${field}.configMap`),
-        ]),
-    ...(secret === undefined
-      ? []
-      : [
-          ...(secret.secretName ? [] : [required(`${field}.secret.secretName`)]),
-          ...withinRange(secret.defaultMode, FILE_MODES, `${field}.secret.defaultMode`),
-          ...validateItems(secret.items, `${field}.secret`),
-        ]),
+    ...(path ? [] : [required(`${field}.path`)]),
+    ...(path?.split('/').includes('..') ? [invalid(`${field}.path`, path, "must not contain '..'")] : []),
+    ...oneOf(type, HOST_PATH_TYPES, `${field}.type`),
   ];
+}
+
+/** Sources that are not here are refused by unsupported-fields.ts. */
+const RULES: Rules = {
+  emptyDir: validateEmptyDir,
+  hostPath: validateHostPath,
+  configMap: validateConfigMapVolume,
+  secret: validateSecretVolume,
+  downwardAPI: validateDownwardVolume,
+  projected: validateProjectedVolume,
+};
+
+function validateSource<Kind extends Source>(volume: Volume, kind: Kind, field: string): FieldError[] {
+  const source = volume[kind];
+  return source === undefined ? [] : (RULES[kind]?.(source, `${field}.${kind}`) ?? []);
 }
 
 export function validateVolumes({ volumes = [] }: PodSpec): FieldError[] {
   return volumes.flatMap((volume, index) => {
     const field = `spec.volumes[${index}]`;
     const { name = '' } = volume;
-    const sources = Object.keys(volume).filter((key) => key !== 'name');
+    const sources = (Object.keys(volume) as (keyof Volume)[]).filter((key) => key !== 'name');
     const isDoubled = volumes.findIndex((one) => one.name === name) < index;
     return [
       ...(name === ''
@@ -79,7 +72,7 @@ export function validateVolumes({ volumes = [] }: PodSpec): FieldError[] {
       ...sources
         .slice(1)
         .map((source) => forbidden(`${field}.${source}`, 'may not specify more than 1 volume type')),
-      ...validateSource(volume, field),
+      ...sources.flatMap((kind) => validateSource(volume, kind, field)),
     ];
   });
 }

@@ -9,9 +9,10 @@ import type { PodUid } from '../../base/brand.ts';
 import { errorText, PodwrightError } from '../../base/errors.ts';
 import { errnoOf } from '../../base/files.ts';
 import { type MachineDirs, subPathsDir, volumeDir } from '../layout.ts';
+import type { VolumeConfig } from '../machine.ts';
 import { MS, mount, unmount } from '../system/libc.ts';
 import { descriptorPath, openBeneath, withDirectory } from '../system/open-beneath.ts';
-import { readRecord } from './volume-record.ts';
+import { readRecord, type VolumeRecord } from './volume-record.ts';
 
 export type VolumeMountSource = { readonly name: string; readonly subPath?: string | undefined };
 
@@ -35,10 +36,29 @@ export async function resolveMount(
   }
 }
 
-function volumeRoot(dirs: MachineDirs, uid: PodUid, name: string): string {
+/** What holds for every mount of a volume, whatever the container asks for (the kubelet's volume.Attributes). */
+export type VolumeAttributes = { readonly readOnly: boolean };
+
+/** Files that the agent writes are never a container's to change: a write would be lost with the next update. */
+const ATTRIBUTES: Record<VolumeConfig['kind'], VolumeAttributes> = {
+  emptyDir: { readOnly: false },
+  hostPath: { readOnly: false },
+  files: { readOnly: true },
+};
+
+/** Of a volume that is set up. */
+export function volumeAttributes(dirs: MachineDirs, uid: PodUid, name: string): VolumeAttributes {
+  return ATTRIBUTES[recordOf(dirs, uid, name).kind];
+}
+
+function recordOf(dirs: MachineDirs, uid: PodUid, name: string): VolumeRecord {
   const record = readRecord(dirs, uid, name);
-  if (record === undefined)
-    throw new PodwrightError('ConfigFailed', `mount volume "${name}": it is not set up`);
+  if (record !== undefined) return record;
+  throw new PodwrightError('ConfigFailed', `mount volume "${name}": it is not set up`);
+}
+
+function volumeRoot(dirs: MachineDirs, uid: PodUid, name: string): string {
+  const record = recordOf(dirs, uid, name);
   if (record.kind !== 'hostPath') return volumeDir(dirs, uid, name);
   if (existsSync(record.path)) return record.path;
   throw new PodwrightError('ConfigFailed', `mount volume "${name}": hostPath ${record.path} does not exist`);

@@ -15,7 +15,7 @@ import { writeFilesVolume } from './files-volume.ts';
 import { checkHostPath } from './host-path.ts';
 import { readRecord, writeRecord } from './volume-record.ts';
 
-export { resolveMount } from './sub-path.ts';
+export { resolveMount, volumeAttributes } from './sub-path.ts';
 export { listVolumes } from './volume-record.ts';
 
 type Pod = { readonly dirs: MachineDirs; readonly uid: PodUid; readonly fsGroup: number | undefined };

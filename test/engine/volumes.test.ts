@@ -1,0 +1,107 @@
+// Volumes in real containers, one engine for all of them.
+import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import { after, before, describe, test } from 'node:test';
+import type { Pod, Volume, VolumeMount } from '../../src/kube/api-types.ts';
+import { eventually, TestEngine } from '../lib/engine.ts';
+
+type Parts = {
+  readonly volumes: readonly Volume[];
+  readonly mounts: readonly VolumeMount[];
+  readonly more?: Partial<NonNullable<Pod['spec']>>;
+  readonly labels?: Record<string, string>;
+};
+
+function podOf(name: string, { volumes, mounts, more = {}, labels = {} }: Parts): Pod {
+  const container = {
+    name: 'app',
+    image: 'localhost/podwright/busybox:1',
+    command: ['sleep', '3600'],
+    volumeMounts: mounts,
+  };
+  return {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { name, labels },
+    spec: { terminationGracePeriodSeconds: 0, volumes, containers: [container], ...more },
+  };
+}
+
+describe('volumes', () => {
+  const engine = new TestEngine();
+  before(async () => {
+    await engine.start();
+    await engine.loadImage('busybox');
+  });
+  after(() => engine.close());
+
+  const apply = async (...objects: readonly object[]): Promise<void> => {
+    const path = `${engine.dir}/objects.yaml`;
+    writeFileSync(path, objects.map((object) => JSON.stringify(object)).join('\n---\n'));
+    await engine.kube('apply', '-f', path);
+  };
+  const sh = (pod: string, script: string) => engine.kube('exec', pod, '--', 'sh', '-c', script);
+  const shows = (pod: string, script: string, expected: string) =>
+    eventually(`${script} gives ${expected}`, async () =>
+      (await sh(pod, script)) === expected ? true : undefined,
+    );
+
+  test('files: read-only, with modes, secrets in memory, and changes arrive whole', async () => {
+    const settings = (value: string) => ({
+      apiVersion: 'v1',
+      kind: 'ConfigMap',
+      metadata: { name: 'settings' },
+      data: { a: value, b: value },
+    });
+    const login = {
+      apiVersion: 'v1',
+      kind: 'Secret',
+      metadata: { name: 'login' },
+      stringData: { user: 'anna' },
+    };
+    const pod = podOf('files', {
+      labels: { tier: 'front' },
+      volumes: [
+        { name: 'config', configMap: { name: 'settings' } },
+        { name: 'login', secret: { secretName: 'login', defaultMode: 0o400 } },
+        { name: 'maybe', configMap: { name: 'absent', optional: true } },
+        {
+          name: 'all',
+          projected: {
+            sources: [
+              { configMap: { name: 'settings', items: [{ key: 'a', path: 'conf/a', mode: 0o440 }] } },
+              { downwardAPI: { items: [{ path: 'labels', fieldRef: { fieldPath: 'metadata.labels' } }] } },
+            ],
+          },
+        },
+      ],
+      mounts: ['config', 'login', 'maybe', 'all'].map((name) => ({ name, mountPath: `/${name}` })),
+    });
+    await apply(settings('1'), login, pod);
+    await engine.waitReady('files');
+
+    assert.equal(
+      await sh('files', 'cat /config/a /login/user /all/conf/a /all/labels; ls /maybe'),
+      '1anna1tier="front"',
+    );
+    assert.equal(await sh('files', 'stat -Lc %a /login/user /all/conf/a'), '400\n440\n');
+    assert.match(await sh('files', 'stat -fc %T /login /all'), /^tmpfs\ntmpfs\n$/);
+    for (const volume of ['config', 'login', 'maybe', 'all']) {
+      const { stderr } = await engine.kubectl('exec', 'files', '--', 'touch', `/${volume}/x`);
+      assert.match(stderr, /Read-only file system/, volume);
+    }
+
+    // A reader in one version's directory sees its files agree until that version is taken away.
+    const reader = sh(
+      'files',
+      `until [ "$(cat /config/a)" = 5 ]; do cd -P /config/..data
+       x=$(cat a 2>&-) && y=$(cat b 2>&-) && [ "$x" != "$y" ] && echo torn; cd /; done`,
+    );
+    for (const value of ['2', '3', '4', '5']) await apply(settings(value));
+    assert.equal(await reader, '');
+    await shows('files', 'cat /all/conf/a', '5');
+    await engine.kube('label', 'pod/files', 'tier=back', '--overwrite');
+    await shows('files', 'cat /all/labels', 'tier="back"');
+    assert.equal((await engine.pod('files')).status?.containerStatuses?.[0]?.restartCount, 0);
+  });
+});
