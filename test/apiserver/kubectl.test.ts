@@ -59,7 +59,7 @@ test('apply, get, change, describe, delete', { timeout: 60_000 }, async (t) => {
   assert.match(await ok(['describe', 'pod', 'web']), /Pulled[\s\S]*Image pulled/);
   assert.match(await ok(['events']), /Pulled +Pod\/web +Image pulled/);
   assert.equal(await ok(['logs', 'web', '-c', 'a']), 'log of web/a\n');
-  assert.equal(await ok(['delete', 'pod', 'web']), 'pod "web" deleted\n');
+  assert.equal(await ok(['delete', 'pod', 'web']), 'pod "web" deleted from default namespace\n');
   assert.match(await ok(['api-resources']), /pods +po +v1 +true +Pod/);
   assert.match(await ok(['explain', 'pod.spec.containers.image']), /FIELD: image <string>/);
   assert.match(await ok(['version']), /Server Version: v1\.36\.2\+podwright/);
