@@ -56,11 +56,14 @@ export class TestEngine {
   readonly kubeconfig = join(this.dataDir, 'kubeconfig');
   readonly #cidr = `10.${randomInt(205, 235)}.${randomInt(0, 255)}.0/24`;
   readonly #arguments: readonly string[];
+  readonly #program: string;
   #process: ChildProcess | undefined;
   #port = 0;
 
-  constructor(extraArguments: readonly string[] = []) {
-    this.#arguments = extraArguments;
+  /** @param options.program another `podwright` than the checkout's. */
+  constructor(options: { readonly arguments?: readonly string[]; readonly program?: string } = {}) {
+    this.#arguments = options.arguments ?? [];
+    this.#program = options.program ?? join(ROOT, 'podwright');
   }
 
   get #dirFlags(): string[] {
@@ -101,7 +104,7 @@ export class TestEngine {
       '--node-name',
       'test-node',
     ];
-    const child = spawn(join(ROOT, 'podwright'), ['serve', ...this.#dirFlags, ...flags, ...this.#arguments], {
+    const child = spawn(this.#program, ['serve', ...this.#dirFlags, ...flags, ...this.#arguments], {
       stdio: ['ignore', 'pipe', process.env.PODWRIGHT_TEST_VERBOSE ? 'inherit' : 'ignore'],
     });
     this.#process = child;
@@ -128,7 +131,7 @@ export class TestEngine {
   }
 
   podwright(...args: string[]): Promise<Output> {
-    return run(join(ROOT, 'podwright'), [...args, ...this.#dirFlags]);
+    return run(this.#program, [...args, ...this.#dirFlags]);
   }
 
   async loadImage(...names: readonly string[]): Promise<void> {
