@@ -2,18 +2,16 @@
 // two containers that want the same image wait for one pull. It keeps no memory of failures: back-off is the plan's.
 import { BOUNDS } from '../base/bounds.ts';
 import { PodwrightError } from '../base/errors.ts';
-import type { Container, Secret } from '../kube/api-types.ts';
+import type { Secret } from '../kube/api-types.ts';
 import { parseImageReference } from '../kube/image-reference.ts';
 import type { Image, ImageStore, RegistryAuth } from '../machine/machine.ts';
 
 export type PullPolicy = 'Always' | 'IfNotPresent' | 'Never';
 
 /** Always for the tag latest, else IfNotPresent: what the API server's defaulting writes, for pods that bypassed it. */
-export function pullPolicyOf(container: Container): PullPolicy {
-  const { image = '', imagePullPolicy } = container;
-  if (imagePullPolicy === 'Always' || imagePullPolicy === 'Never' || imagePullPolicy === 'IfNotPresent')
-    return imagePullPolicy;
-  return parseImageReference(image).tag === 'latest' ? 'Always' : 'IfNotPresent';
+export function pullPolicyOf(reference: string, policy: string | undefined): PullPolicy {
+  if (policy === 'Always' || policy === 'Never' || policy === 'IfNotPresent') return policy;
+  return parseImageReference(reference).tag === 'latest' ? 'Always' : 'IfNotPresent';
 }
 
 export type ImageRequest = {

@@ -7,13 +7,13 @@ import { PODS } from '../client/resources.ts';
 import type { Container, Pod } from '../kube/api-types.ts';
 import type { DnsConfig, Machine, PodIdentity } from '../machine/machine.ts';
 import type { Action } from './action.ts';
-import { goDuration } from './backoff.ts';
 import { containerConfig } from './container-config.ts';
 import { allContainers, newestSandbox } from './container-instances.ts';
 import type { NodeFacts } from './downward.ts';
-import { type ImagePuller, pullPolicyOf, registryAuths } from './image-puller.ts';
+import { type ImagePuller, pullPolicyOf } from './image-puller.ts';
 import type { Observed, ReadyImage, Step } from './observed.ts';
 import { type PodEvents, tellBackOffs } from './pod-events.ts';
+import { pullForPod, pullVolumeImages } from './pull-image.ts';
 import { sandboxConfig } from './sandbox-config.ts';
 import type { SourceCache } from './source-cache.ts';
 import { volumeSetup } from './volume-config.ts';
@@ -64,7 +64,7 @@ export async function perform(action: Action, context: ActionContext): Promise<L
       await parts.sources.load(uid, podOf(context), signal);
       return undefined;
     case 'setUpVolumes':
-      await machine.setUpVolumes(volumeSetup({ pod: podOf(context), ...resolved(context) }), signal);
+      await setUpVolumes(context);
       return { kind: 'volumes', version: action.version };
     case 'pullImage':
       return pullImage(action, context);
@@ -129,31 +129,17 @@ function resolved({ parts, identity, observed }: ActionContext): {
   };
 }
 
+async function setUpVolumes(context: ActionContext): Promise<void> {
+  const images = await pullVolumeImages(context);
+  const setup = volumeSetup({ pod: podOf(context), ...resolved(context), images });
+  await context.parts.machine.setUpVolumes(setup, context.signal);
+}
+
 async function pullImage(action: ActionOf<'pullImage'>, context: ActionContext): Promise<Learned> {
-  const { parts, events, signal, identity } = context;
   const { container: name, image: reference, attempt } = action;
   const container = containerOf(context, name);
-  const sources = parts.sources.sources(identity.namespace);
-  const secrets = (podOf(context).spec?.imagePullSecrets ?? []).flatMap(
-    (ref) => sources.secret(ref.name ?? '') ?? [],
-  );
-  const startMs = parts.clock.nowMs();
-  const { image, wasPresent } = await parts.puller.ensure({
-    reference,
-    policy: pullPolicyOf(container),
-    auths: registryAuths(secrets, reference),
-    signal,
-    onPulling: () => events.tell('Normal', 'Pulling', `Pulling image "${reference}"`, name),
-  });
-  const tookText = goDuration(parts.clock.nowMs() - startMs);
-  events.tell(
-    'Normal',
-    'Pulled',
-    wasPresent
-      ? `Container image "${reference}" already present on machine`
-      : `Successfully pulled image "${reference}" in ${tookText}. Image size: ${image.sizeBytes} bytes.`,
-    name,
-  );
+  const policy = pullPolicyOf(reference, container.imagePullPolicy);
+  const image = await pullForPod({ reference, policy, container: name }, context);
   return {
     kind: 'image',
     container: name,

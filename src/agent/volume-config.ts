@@ -9,7 +9,7 @@ import type {
   Volume,
 } from '../kube/api-types.ts';
 import { quantityValue } from '../kube/quantity.ts';
-import type { VolumeConfig, VolumeFile, VolumeSetup } from '../machine/machine.ts';
+import type { Image, VolumeConfig, VolumeFile, VolumeSetup } from '../machine/machine.ts';
 import { podIdentity } from './container-config.ts';
 import { fieldValue, type NodeFacts, resourceFieldValue } from './downward.ts';
 import {
@@ -21,7 +21,13 @@ import {
   secretEntries,
 } from './sources.ts';
 
-export type VolumeContext = { readonly pod: Pod; readonly sources: Sources; readonly facts: NodeFacts };
+export type VolumeContext = {
+  readonly pod: Pod;
+  readonly sources: Sources;
+  readonly facts: NodeFacts;
+  /** Of the image volumes to be set up, by volume name; one that is not here is set up already. */
+  readonly images: ReadonlyMap<string, Image>;
+};
 
 const DEFAULT_MODE = 0o644;
 
@@ -29,12 +35,12 @@ export function volumeSetup(context: VolumeContext): VolumeSetup {
   const { pod } = context;
   return {
     pod: podIdentity(pod),
-    volumes: (pod.spec?.volumes ?? []).map((volume) => named(volume, context)),
+    volumes: (pod.spec?.volumes ?? []).flatMap((volume) => named(volume, context) ?? []),
     fsGroup: pod.spec?.securityContext?.fsGroup,
   };
 }
 
-function named(volume: Volume, context: VolumeContext): VolumeConfig {
+function named(volume: Volume, context: VolumeContext): VolumeConfig | undefined {
   try {
     return volumeConfig(volume, context);
   } catch (error) {
@@ -46,8 +52,9 @@ function named(volume: Volume, context: VolumeContext): VolumeConfig {
   }
 }
 
-function volumeConfig(volume: Volume, context: VolumeContext): VolumeConfig {
-  const { name, emptyDir, hostPath, configMap, secret, downwardAPI, projected } = volume;
+/** Undefined: nothing is to be done for it any more. */
+function volumeConfig(volume: Volume, context: VolumeContext): VolumeConfig | undefined {
+  const { name, emptyDir, hostPath, configMap, secret, downwardAPI, projected, image } = volume;
   if (emptyDir !== undefined) {
     const sizeLimitBytes = emptyDir.sizeLimit === undefined ? undefined : quantityValue(emptyDir.sizeLimit);
     return {
@@ -87,6 +94,10 @@ function volumeConfig(volume: Volume, context: VolumeContext): VolumeConfig {
   }
   if (projected !== undefined) {
     return { kind: 'files', name, medium: 'memory', files: projectedFiles(projected, context) };
+  }
+  if (image !== undefined) {
+    const found = context.images.get(name);
+    return found === undefined ? undefined : { kind: 'image', name, imageId: found.id };
   }
   const kind = Object.keys(volume).find((key) => key !== 'name') ?? 'unknown';
   throw configFailed(`volume type ${kind} is not supported`);

@@ -80,7 +80,11 @@ function uses(pod: Pod, image: Image): boolean {
     ...(pod.status?.containerStatuses ?? []),
   ];
   const specs = [...(pod.spec?.initContainers ?? []), ...(pod.spec?.containers ?? [])];
-  const names = specs.map((one) => normalImageName(parseImageReference(one.image ?? '')));
+  const references = [
+    ...specs.map((one) => one.image ?? ''),
+    ...(pod.spec?.volumes ?? []).flatMap((volume) => volume.image?.reference ?? []),
+  ];
+  const names = references.map((reference) => normalImageName(parseImageReference(reference)));
   return (
     statuses.some(({ imageID }) => imageID === image.id || image.digests.includes(imageID)) ||
     names.some((name) => image.tags.includes(name) || image.digests.includes(name))

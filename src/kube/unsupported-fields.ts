@@ -26,7 +26,6 @@ const VOLUME_SOURCES_MISSING = [
   'gcePersistentDisk',
   'gitRepo',
   'glusterfs',
-  'image',
   'iscsi',
   'nfs',
   'persistentVolumeClaim',

@@ -47,9 +47,9 @@ export type LinuxMachineOptions = {
 /** The machine, and which OCI runtime it found to work. */
 export type LinuxMachine = Machine & { readonly runtime: RuntimeName };
 
-function volumesOf(dirs: MachineDirs): Volumes {
+function volumesOf(dirs: MachineDirs, images: RootfsSource): Volumes {
   return {
-    setUp: (setup, signal) => setUpVolumes(dirs, setup, signal),
+    setUp: (setup, signal) => setUpVolumes({ dirs, images }, setup, signal),
     remove: (uid) => removeVolumes(dirs, uid),
     list: (uid) => listVolumes(dirs, uid),
     resolve: async (uid, source) => ({
@@ -100,7 +100,7 @@ export async function createLinuxMachine(options: LinuxMachineOptions): Promise<
     cgroups,
     records: await openRecords(dirs),
     network,
-    volumes: volumesOf(dirs),
+    volumes: volumesOf(dirs, images),
     images,
     infra,
     clock,

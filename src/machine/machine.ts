@@ -97,7 +97,9 @@ export type ContainerSecurity = {
   readonly allowPrivilegeEscalation: boolean;
   readonly addCapabilities: readonly string[];
   readonly dropCapabilities: readonly string[];
-  readonly seccomp: { readonly kind: 'RuntimeDefault' | 'Unconfined' } | { readonly kind: 'Localhost'; readonly path: string };
+  readonly seccomp:
+    | { readonly kind: 'RuntimeDefault' | 'Unconfined' }
+    | { readonly kind: 'Localhost'; readonly path: string };
   /** Unmasked leaves /proc as the kernel shows it. */
   readonly procMount: 'Default' | 'Unmasked';
 };
@@ -184,10 +186,25 @@ export type VolumeConfig =
       readonly name: string;
       readonly path: string;
       /** Kubernetes' HostPathType; "" checks nothing. */
-      readonly type: '' | 'DirectoryOrCreate' | 'Directory' | 'FileOrCreate' | 'File' | 'Socket' | 'CharDevice' | 'BlockDevice';
+      readonly type:
+        | ''
+        | 'DirectoryOrCreate'
+        | 'Directory'
+        | 'FileOrCreate'
+        | 'File'
+        | 'Socket'
+        | 'CharDevice'
+        | 'BlockDevice';
     }
   /** configMap, secret, downwardAPI, projected: files the agent has already resolved; memory keeps them off the disk. */
-  | { readonly kind: 'files'; readonly name: string; readonly medium: 'disk' | 'memory'; readonly files: readonly VolumeFile[] };
+  | {
+      readonly kind: 'files';
+      readonly name: string;
+      readonly medium: 'disk' | 'memory';
+      readonly files: readonly VolumeFile[];
+    }
+  /** The content of an image in the local store, read-only (KEP-4639). */
+  | { readonly kind: 'image'; readonly name: string; readonly imageId: string };
 
 export type VolumeSetup = {
   readonly pod: PodIdentity;
@@ -225,7 +242,10 @@ export type ImageStore = {
   /** Fetches it even if it is present (only what changed is transferred). Throws ImagePullFailed, InvalidImageName. */
   pull(reference: string, options: PullOptions): Promise<Image>;
   /** An OCI or Docker archive, or an OCI layout directory; returns what it held. */
-  load(path: string, options: { readonly signal: AbortSignal; readonly name?: string | undefined }): Promise<readonly Image[]>;
+  load(
+    path: string,
+    options: { readonly signal: AbortSignal; readonly name?: string | undefined },
+  ): Promise<readonly Image[]>;
   list(): Promise<readonly Image[]>;
   /** By reference or id; throws ImageNotFound. The caller has made sure that no container uses it. */
   remove(reference: string): Promise<void>;
@@ -281,7 +301,7 @@ export type Machine = {
   /** Stops it if need be, removes its containers and every trace of it. */
   removeSandbox(uid: PodUid, attempt: number): Promise<void>;
 
-  /** Brings the pod's volumes to what is asked: sets up missing ones, rewrites changed files, leaves the rest. */
+  /** Sets up the volumes that are missing, rewrites changed files, leaves the rest and those that are not named. */
   setUpVolumes(setup: VolumeSetup, signal: AbortSignal): Promise<void>;
   /** The last step of a pod's life: volumes, directories, logs, pod cgroup, records. All sandboxes are removed before. */
   removePod(uid: PodUid): Promise<void>;

@@ -26,6 +26,7 @@ const configMaps: Record<string, ConfigMap> = {
   },
 };
 const secrets: Record<string, Secret> = { login: { data: { user: Buffer.from('anna').toString('base64') } } };
+const images = new Map([['war', { id: 'sha256:w', tags: [], digests: [], sizeBytes: 1, user: '' }]]);
 const sources: Sources = {
   namespace: 'default',
   configMap: (name) => configMaps[name],
@@ -262,7 +263,7 @@ test('the sandbox: host name, namespaces, host ports, DNS', () => {
 
 test('volumes: items, modes, binary data, optional, and what is wrong with which', () => {
   const setup = (volume: Volume) =>
-    volumeSetup({ pod: podOf({ volumes: [volume] }), sources, facts }).volumes[0];
+    volumeSetup({ pod: podOf({ volumes: [volume] }), sources, facts, images }).volumes[0];
   assert.deepEqual(setup({ name: 'v', emptyDir: { medium: 'Memory', sizeLimit: '1Mi' } }), {
     kind: 'emptyDir',
     name: 'v',
@@ -305,6 +306,12 @@ test('volumes: items, modes, binary data, optional, and what is wrong with which
       ['name', 'p'],
     ],
   );
+  assert.deepEqual(setup({ name: 'war', image: { reference: 'w:1' } }), {
+    kind: 'image',
+    name: 'war',
+    imageId: 'sha256:w',
+  });
+  assert.equal(setup({ name: 'up-already', image: { reference: 'w:1' } }), undefined);
   assert.throws(() => setup({ name: 'v', secret: { secretName: 'absent' } }), {
     message: 'MountVolume.SetUp failed for volume "v" : secret "absent" not found',
   });

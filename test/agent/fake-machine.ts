@@ -188,7 +188,7 @@ export class FakeMachine implements Machine {
     const pod = this.#podOf(setup.pod);
     this.#called('setUpVolumes', setup.pod.uid, setup);
     await this.#wait(signal);
-    pod.volumes = setup.volumes.map((volume) => volume.name);
+    pod.volumes = [...new Set([...pod.volumes, ...setup.volumes.map((volume) => volume.name)])];
   }
 
   async removePod(uid: PodUid): Promise<void> {

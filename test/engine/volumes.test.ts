@@ -31,7 +31,7 @@ describe('volumes', () => {
   const engine = new TestEngine();
   before(async () => {
     await engine.start();
-    await engine.loadImage('busybox');
+    await engine.loadImage('busybox', 'sample');
   });
   after(() => engine.close());
 
@@ -103,5 +103,37 @@ describe('volumes', () => {
     await engine.kube('label', 'pod/files', 'tier=back', '--overwrite');
     await shows('files', 'cat /all/labels', 'tier="back"');
     assert.equal((await engine.pod('files')).status?.containerStatuses?.[0]?.restartCount, 0);
+  });
+
+  test('image: the content of an image, read-only, whole or a part; an absent one is told', async () => {
+    const reference = 'localhost/podwright/sample:1';
+    const image = (name: string, of: string): Parts => ({
+      volumes: [
+        { name: 'war', image: { reference: of, pullPolicy: name === 'absent' ? 'Never' : 'IfNotPresent' } },
+      ],
+      mounts: [
+        { name: 'war', mountPath: '/war' },
+        { name: 'war', mountPath: '/app.war', subPath: 'sample.war' },
+      ],
+    });
+    await apply(
+      podOf('image', image('image', reference)),
+      podOf('absent', image('absent', 'localhost/no:1')),
+    );
+    await engine.waitReady('image');
+    assert.equal(
+      await sh('image', 'cmp /war/sample.war /app.war && ls /war/sample.war'),
+      '/war/sample.war\n',
+    );
+    const { stderr } = await engine.kubectl('exec', 'image', '--', 'touch', '/war/x');
+    assert.match(stderr, /Read-only file system/);
+    const removal = await engine.podwright('image', 'rm', reference);
+    assert.match(removal.stderr, /pod default\/image uses it/);
+    await eventually('the pod says what it waits for', async () => {
+      const events = await engine.kube('events', '--for', 'pod/absent');
+      return (
+        /FailedMount.*localhost\/no:1" is not present with pull policy of Never/.test(events) || undefined
+      );
+    });
   });
 });

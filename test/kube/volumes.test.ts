@@ -76,6 +76,17 @@ test('volumes of files', () => {
   }
 });
 
+test('an image volume', () => {
+  assert.deepEqual(errorsOf({ image: { reference: 'x:1', pullPolicy: 'Never' } }), []);
+  assert.deepEqual(errorsOf({ image: { pullPolicy: 'Sometimes' } }), [
+    'spec.volumes[0].image.reference: Required value',
+    'spec.volumes[0].image.pullPolicy: Unsupported value: "Sometimes": supported values: "Always", "IfNotPresent", "Never"',
+  ]);
+  const policyOf = (reference: string) =>
+    defaultPod({ spec: spec({ image: { reference } }) }).spec?.volumes?.[0]?.image?.pullPolicy;
+  assert.deepEqual([policyOf('x'), policyOf('x:1')], ['Always', 'IfNotPresent']);
+});
+
 test('more than one source, and what Podwright does not have, are refused by name', () => {
   assert.deepEqual(errorsOf({ emptyDir: {}, hostPath: { path: '/x' } }), [
     'spec.volumes[0].hostPath: Forbidden: may not specify more than 1 volume type',

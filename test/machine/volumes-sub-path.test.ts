@@ -19,6 +19,8 @@ import {
 const uid = podUid('99999999-2222-3333-4444-555555555555');
 const signal = new AbortController().signal;
 
+const context = () => ({ dirs, images: { layers: async () => [] } });
+
 let base: string;
 let dirs: MachineDirs;
 
@@ -35,7 +37,7 @@ afterEach(async () => {
 
 async function setUp(volumes: readonly VolumeConfig[], fsGroup?: number): Promise<void> {
   const pod = { uid, namespace: 'default', name: 'web' };
-  await setUpVolumes(dirs, { pod, volumes, fsGroup }, signal);
+  await setUpVolumes(context(), { pod, volumes, fsGroup }, signal);
 }
 
 const emptyDir: VolumeConfig = { kind: 'emptyDir', name: 'data', medium: 'disk' };

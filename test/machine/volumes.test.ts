@@ -34,6 +34,8 @@ const uid = podUid('11111111-2222-3333-4444-555555555555');
 const pod = { uid, namespace: 'default', name: 'web' };
 const signal = new AbortController().signal;
 
+const context = () => ({ dirs, images: { layers: async () => [join(base, 'upper'), join(base, 'lower')] } });
+
 let base: string;
 let dirs: MachineDirs;
 
@@ -49,7 +51,7 @@ afterEach(async () => {
 });
 
 const setUp = (volumes: readonly VolumeConfig[], fsGroup?: number) =>
-  setUpVolumes(dirs, { pod, volumes, ...(fsGroup === undefined ? {} : { fsGroup }) }, signal);
+  setUpVolumes(context(), { pod, volumes, ...(fsGroup === undefined ? {} : { fsGroup }) }, signal);
 const at = (name: string, ...path: string[]) => join(volumeDir(dirs, uid, name), ...path);
 const modeOf = (path: string) => statSync(path).mode & 0o7777;
 const file = (path: string, content: string, mode = 0o644) => ({ path, content: Buffer.from(content), mode });
@@ -244,6 +246,31 @@ describe('files', () => {
     for (const path of ['../x', 'a/../../x', '/etc/x', '..data', 'a//b', '', './a']) {
       await assert.rejects(setUp([files([file(path, '')])]), { code: 'MountFailed' }, path);
     }
+  });
+});
+
+describe('image', () => {
+  const layer = (name: string, files: Record<string, string>): void => {
+    mkdirSync(join(base, name));
+    for (const [path, content] of Object.entries(files)) writeFileSync(join(base, name, path), content);
+  };
+
+  test('the layers as one, nobody can write, and what went away is mounted anew', async () => {
+    layer('lower', { a: 'low', b: 'low' });
+    layer('upper', { a: 'high' });
+    const volume = { kind: 'image', name: 'war', imageId: 'sha256:x' } as const;
+    await setUp([volume]);
+    await setUp([volume]);
+    assert.equal((await mountsBelow(base)).length, 1);
+    assert.equal(readFileSync(at('war', 'a'), 'utf8') + readFileSync(at('war', 'b'), 'utf8'), 'highlow');
+    assert.throws(() => writeFileSync(at('war', 'c'), ''), { code: 'EROFS' });
+    const { unmount } = await import('../../src/machine/system/libc.ts');
+    unmount(at('war'));
+    assert.deepEqual(listVolumes(dirs, uid), []);
+    await setUp([volume]);
+    assert.deepEqual(listVolumes(dirs, uid), ['war']);
+    await removeVolumes(dirs, uid);
+    assert.equal(readFileSync(join(base, 'lower/a'), 'utf8'), 'low', 'the store keeps its layers');
   });
 });
 

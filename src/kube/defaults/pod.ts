@@ -66,8 +66,10 @@ function defaultDownward<T extends DownwardAPIVolumeSource | DownwardAPIProjecti
   return items === undefined ? source : { ...source, items };
 }
 
-function defaultFiles(volume: Volume): Volume {
-  const { downwardAPI, projected } = volume;
+function defaultSource(volume: Volume): Volume {
+  const { downwardAPI, projected, image } = volume;
+  if (image !== undefined)
+    return { ...volume, image: fill({ pullPolicy: pullPolicy(image.reference) }, image) };
   if (downwardAPI !== undefined) return { ...volume, downwardAPI: defaultDownward(downwardAPI) };
   if (projected?.sources === undefined) return volume;
   const sources = projected.sources.map((source) =>
@@ -143,7 +145,7 @@ function defaultVolume(volume: Volume): Volume {
     const defaults = VOLUME_SOURCE_DEFAULTS[source];
     return [source, defaults === undefined ? value : { ...defaults, ...(value as object) }];
   });
-  return defaultFiles(Object.fromEntries(filled) as Volume);
+  return defaultSource(Object.fromEntries(filled) as Volume);
 }
 
 function defaultSpec(spec: PodSpec): PodSpec {

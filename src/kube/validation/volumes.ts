@@ -1,5 +1,11 @@
 // Rules for a pod's volumes (pkg/apis/core/validation validateVolumes).
-import type { EmptyDirVolumeSource, HostPathVolumeSource, PodSpec, Volume } from '../api-types.ts';
+import type {
+  EmptyDirVolumeSource,
+  HostPathVolumeSource,
+  ImageVolumeSource,
+  PodSpec,
+  Volume,
+} from '../api-types.ts';
 import { duplicate, type FieldError, forbidden, invalid, required } from '../field-error.ts';
 import { quantityMilli } from '../quantity.ts';
 import {
@@ -43,6 +49,13 @@ function validateHostPath({ path, type }: HostPathVolumeSource, field: string): 
   ];
 }
 
+function validateImage({ reference, pullPolicy }: ImageVolumeSource, field: string): FieldError[] {
+  return [
+    ...(reference ? [] : [required(`${field}.reference`)]),
+    ...oneOf(pullPolicy, ['Always', 'IfNotPresent', 'Never'], `${field}.pullPolicy`),
+  ];
+}
+
 /** Sources that are not here are refused by unsupported-fields.ts. */
 const RULES: Rules = {
   emptyDir: validateEmptyDir,
@@ -51,6 +64,7 @@ const RULES: Rules = {
   secret: validateSecretVolume,
   downwardAPI: validateDownwardVolume,
   projected: validateProjectedVolume,
+  image: validateImage,
 };
 
 function validateSource<Kind extends Source>(volume: Volume, kind: Kind, field: string): FieldError[] {

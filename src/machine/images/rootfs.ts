@@ -6,7 +6,7 @@
 // needs no escaping.
 import { chmodSync, chownSync, closeSync, constants, mkdirSync, openSync, rmSync, statSync } from 'node:fs';
 import { errorText, PodwrightError } from '../../base/errors.ts';
-import { mount, unmount } from '../system/libc.ts';
+import { MS, mount, unmount } from '../system/libc.ts';
 
 /** The parts of the OCI image config that a container inherits. https://github.com/opencontainers/image-spec config.md */
 export type OciImageConfig = {
@@ -45,24 +45,43 @@ export type RootfsMount = {
  * same work directory unless that is made anew.
  */
 export function mountRootfs({ layers, upperDir, workDir, target }: RootfsMount): void {
-  const opened: number[] = [];
-  const throughDescriptor = (path: string): string => {
-    const descriptor = openSync(path, constants.O_RDONLY | constants.O_DIRECTORY);
-    opened.push(descriptor);
-    return `/proc/self/fd/${descriptor}`;
-  };
   try {
     unmountRootfs(target);
     rmSync(workDir, { recursive: true, force: true });
     makeUpperDir(upperDir, layers[0]);
     for (const dir of [workDir, target]) mkdirSync(dir, { recursive: true });
-    const lower = layers.map(throughDescriptor).join(':');
-    const options = `lowerdir=${lower},upperdir=${throughDescriptor(upperDir)},workdir=${throughDescriptor(workDir)},volatile`;
-    mount('overlay', target, 'overlay', 0, options);
+    withDescriptors((through) => {
+      const options = `lowerdir=${layers.map(through).join(':')},upperdir=${through(upperDir)},workdir=${through(workDir)},volatile`;
+      mount('overlay', target, 'overlay', 0, options);
+    });
   } catch (error) {
     throw new PodwrightError('MountFailed', `mount root file system ${target}: ${errorText(error)}`, {
       cause: error,
     });
+  }
+}
+
+/** The image's content alone, which nobody can write. Throws SystemCall. */
+export function mountReadOnly(layers: readonly string[], target: string): void {
+  unmountRootfs(target);
+  mkdirSync(target, { recursive: true });
+  withDescriptors((through) => {
+    // overlayfs wants two lower directories where there is no upper one: the empty mount point is always the second.
+    const lower = [...layers, target].map(through).join(':');
+    mount('overlay', target, 'overlay', MS.RDONLY | MS.NOSUID | MS.NODEV, `lowerdir=${lower}`);
+  });
+}
+
+/** Calls with a function that opens a directory and names it by its descriptor; all are closed at the end. */
+function withDescriptors(use: (through: (path: string) => string) => void): void {
+  const opened: number[] = [];
+  const through = (path: string): string => {
+    const descriptor = openSync(path, constants.O_RDONLY | constants.O_DIRECTORY);
+    opened.push(descriptor);
+    return `/proc/self/fd/${descriptor}`;
+  };
+  try {
+    use(through);
   } finally {
     for (const descriptor of opened) closeSync(descriptor);
   }

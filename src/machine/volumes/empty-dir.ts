@@ -31,7 +31,7 @@ export async function setUpEmptyDir(
 export async function setUpMedium(directory: string, { medium, sizeLimitBytes }: Medium): Promise<void> {
   await mkdir(directory, { recursive: true });
   if (medium === 'memory') {
-    if (isTmpfsMounted(directory)) return;
+    if (isMounted(directory)) return;
     const size = sizeLimitBytes === undefined ? '' : `,size=${sizeLimitBytes}`;
     mount('tmpfs', directory, 'tmpfs', 0, `mode=0${EMPTY_DIR_MODE.toString(8)}${size}`);
   } else {
@@ -41,7 +41,7 @@ export async function setUpMedium(directory: string, { medium, sizeLimitBytes }:
 }
 
 /** Whether a file system of its own lies on the directory. */
-export function isTmpfsMounted(directory: string): boolean {
+export function isMounted(directory: string): boolean {
   try {
     return statSync(directory).dev !== statSync(dirname(directory)).dev;
   } catch (error) {

@@ -44,6 +44,7 @@ const ATTRIBUTES: Record<VolumeConfig['kind'], VolumeAttributes> = {
   emptyDir: { readOnly: false },
   hostPath: { readOnly: false },
   files: { readOnly: true },
+  image: { readOnly: true },
 };
 
 /** Of a volume that is set up. */

@@ -6,11 +6,11 @@ import type { PodUid } from '../../base/brand.ts';
 import { errnoOf, writeFileAtomic } from '../../base/files.ts';
 import { type MachineDirs, volumeDir, volumeRecordsDir } from '../layout.ts';
 import type { VolumeConfig } from '../machine.ts';
-import { isTmpfsMounted } from './empty-dir.ts';
+import { isMounted } from './empty-dir.ts';
 
 /** What is remembered of a volume: its config without the files' content. */
 export type VolumeRecord =
-  | Extract<VolumeConfig, { kind: 'emptyDir' | 'hostPath' }>
+  | Extract<VolumeConfig, { kind: 'emptyDir' | 'hostPath' | 'image' }>
   | Omit<Extract<VolumeConfig, { kind: 'files' }>, 'files'>;
 
 /** Names of the volumes that are set up, sorted. */
@@ -34,12 +34,14 @@ function recordFiles(directory: string): string[] {
 const recordPath = (dirs: MachineDirs, uid: PodUid, name: string): string =>
   join(volumeRecordsDir(dirs, uid), `${name}${RECORD_SUFFIX}`);
 
-/** Undefined when the volume is not set up; also when its tmpfs has gone while the run dir stayed. */
+const isMount = (record: VolumeRecord): boolean =>
+  record.kind === 'image' || ('medium' in record && record.medium === 'memory');
+
+/** Undefined when the volume is not set up; also when its mount has gone while the run dir stayed. */
 export function readRecord(dirs: MachineDirs, uid: PodUid, name: string): VolumeRecord | undefined {
   try {
     const record = JSON.parse(readFileSync(recordPath(dirs, uid, name), 'utf8')) as VolumeRecord;
-    const needsTmpfs = record.kind !== 'hostPath' && record.medium === 'memory';
-    return needsTmpfs && !isTmpfsMounted(volumeDir(dirs, uid, name)) ? undefined : record;
+    return isMount(record) && !isMounted(volumeDir(dirs, uid, name)) ? undefined : record;
   } catch (error) {
     if (errnoOf(error) === 'ENOENT') return undefined;
     throw error;

@@ -7,6 +7,7 @@ import { rmSync } from 'node:fs';
 import { mkdir, rm } from 'node:fs/promises';
 import type { PodUid } from '../../base/brand.ts';
 import { errorText, PodwrightError } from '../../base/errors.ts';
+import { mountReadOnly, type RootfsSource } from '../images/rootfs.ts';
 import { type MachineDirs, subPathsDir, volumeDir, volumeRecordsDir, volumesDir } from '../layout.ts';
 import type { VolumeConfig, VolumeSetup } from '../machine.ts';
 import { unmountBelow } from '../system/mountinfo.ts';
@@ -18,7 +19,12 @@ import { readRecord, writeRecord } from './volume-record.ts';
 export { resolveMount, volumeAttributes } from './sub-path.ts';
 export { listVolumes } from './volume-record.ts';
 
-type Pod = { readonly dirs: MachineDirs; readonly uid: PodUid; readonly fsGroup: number | undefined };
+export type VolumesContext = {
+  readonly dirs: MachineDirs;
+  readonly images: Pick<RootfsSource, 'layers'>;
+};
+
+type Pod = VolumesContext & { readonly uid: PodUid; readonly fsGroup: number | undefined };
 
 /**
  * Brings the pod's volumes to what is asked: sets up missing ones, rewrites changed files, leaves the rest. Volumes are
@@ -26,12 +32,13 @@ type Pod = { readonly dirs: MachineDirs; readonly uid: PodUid; readonly fsGroup:
  * kubelet's words ("MountVolume.SetUp failed for volume ..."), or the signal's reason.
  */
 export async function setUpVolumes(
-  dirs: MachineDirs,
+  context: VolumesContext,
   setup: VolumeSetup,
   signal: AbortSignal,
 ): Promise<void> {
   signal.throwIfAborted();
-  const pod: Pod = { dirs, uid: setup.pod.uid, fsGroup: setup.fsGroup };
+  const { dirs } = context;
+  const pod: Pod = { ...context, uid: setup.pod.uid, fsGroup: setup.fsGroup };
   await mkdir(volumeRecordsDir(dirs, pod.uid), { recursive: true, mode: 0o700 });
   await mkdir(volumesDir(dirs, pod.uid), { recursive: true, mode: 0o700 });
   const results = await Promise.allSettled(setup.volumes.map((volume) => setUpVolume(pod, volume)));
@@ -62,6 +69,8 @@ async function makeVolume(pod: Pod, volume: VolumeConfig): Promise<void> {
     case 'files':
       await setUpMedium(directory, volume);
       return writeFilesVolume(directory, volume.files, pod.fsGroup);
+    case 'image':
+      return mountReadOnly(await pod.images.layers(volume.imageId), directory);
   }
 }
 
