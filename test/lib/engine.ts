@@ -130,8 +130,13 @@ export class TestEngine {
     });
   }
 
+  /** The command line on this engine's directories. */
   podwright(...args: string[]): Promise<Output> {
-    return run(this.#program, [...args, ...this.#dirFlags]);
+    return run(this.#program, args, {
+      PODWRIGHT_DATA_DIR: this.dataDir,
+      PODWRIGHT_RUN_DIR: join(this.dir, 'run'),
+      PODWRIGHT_LOG_DIR: this.logDir,
+    });
   }
 
   async loadImage(...names: readonly string[]): Promise<void> {
