@@ -6,8 +6,14 @@ import { join } from 'node:path';
 import { runProgram, runProgramChecked } from '../src/machine/system/spawn.ts';
 
 /** What packages depend on for their installation or for a machine that boots, not for running in a container. */
-const NOT_FOR_CONTAINERS =
-  /^(systemd|libsystemd-shared|libcryptsetup|libdevmapper|dmsetup|util-linux|mount|login|passwd|debconf|dpkg|perl|adduser|ucf|sensible-utils|fonts-|fontconfig-config|init-system-helpers|openssl|tzdata)/;
+const NOT_FOR_CONTAINERS = new RegExp(
+  `^(${[
+    'systemd|libsystemd-shared|libcryptsetup|libdevmapper|dmsetup|util-linux|mount|init-system-helpers|sysvinit-utils',
+    'login|passwd|adduser|libpam|libaudit|libsemanage|libsepol|debconf|dpkg|tar$|ucf|sensible-utils|usrmerge|lsb-base',
+    'perl|libperl|lib.*-perl$|libgdbm|fonts-|fontconfig-config|libjs-|javascript-common|openssl|tzdata',
+    'iproute2|libbpf|libelf|libtirpc|libxtables',
+  ].join('|')})`,
+);
 
 /** What nobody reads in a container. */
 const NOT_UNPACKED = ['doc', 'man', 'locale', 'lintian', 'bug', 'info'].map(

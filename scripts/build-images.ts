@@ -33,8 +33,9 @@ export async function buildImage(name: string, options: BuildOptions = {}): Prom
   // First the old key goes, last the new one comes: an archive with its key is whole.
   await rm(keyFile, { force: true });
   const startedMs = performance.now();
+  const base = recipe.base === undefined ? undefined : await buildImage(recipe.base, options);
   say(`${recipe.image}: building`);
-  await build(recipe, archive, (line) => say(`${recipe.image}: ${line}`));
+  await build(recipe, { base, archive, say: (line) => say(`${recipe.image}: ${line}`) });
   await writeFile(keyFile, key);
   const { size } = await stat(archive);
   const seconds = ((performance.now() - startedMs) / 1000).toFixed(1);
@@ -42,20 +43,24 @@ export async function buildImage(name: string, options: BuildOptions = {}): Prom
   return archive;
 }
 
-async function build(recipe: Recipe, archive: string, say: (line: string) => void): Promise<void> {
+type Building = {
+  readonly base: string | undefined;
+  readonly archive: string;
+  readonly say: (line: string) => void;
+};
+
+async function build(recipe: Recipe, { base, archive, say }: Building): Promise<void> {
   const scratch = await mkdtemp(join(tmpdir(), 'podwright-image-'));
   try {
-    const layers: string[] = [];
-    for (const [index, fill] of recipe.layers.entries()) {
-      const root = join(scratch, String(index));
-      await mkdir(root);
-      await fill(root, { packageCache: join(ROOT, '.podwright/packages'), say });
-      layers.push(root);
-    }
+    // Not the temporary directory itself: only root may enter that, and the layer's root keeps its mode.
+    const root = join(scratch, 'root');
+    await mkdir(root);
+    await recipe.layer(root, { packageCache: join(ROOT, '.podwright/packages'), say });
     say('packing');
+    const { image, settings } = recipe;
     await packOciArchive(
-      recipe.image,
-      [{ architecture: hostArchitecture(), layers, settings: recipe.settings }],
+      image,
+      [{ architecture: hostArchitecture(), base, layers: [root], settings }],
       archive,
     );
   } finally {

@@ -5,7 +5,7 @@
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
-import { mkdir, mkdtemp, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import type { Readable } from 'node:stream';
@@ -27,12 +27,15 @@ export type ImageSettings = {
 
 export type ImageContent = {
   readonly architecture: Architecture;
+  /** The archive of an image of the same architecture: its layers, as they are, lie below. */
+  readonly base?: string | undefined;
   /** Root directories, lowest first; one layer each. */
   readonly layers: readonly string[];
   readonly settings: ImageSettings;
 };
 
 type Descriptor = { readonly mediaType: string; readonly digest: string; readonly size: number };
+type PackedLayer = { readonly diffId: string; readonly descriptor: Descriptor };
 
 const TAR_ALWAYS_THE_SAME = ['--sort=name', '--mtime=@0', '--owner=0', '--group=0', '--numeric-owner'];
 
@@ -76,31 +79,39 @@ export async function packOciArchive(
 }
 
 async function writeImage(layout: string, image: ImageContent): Promise<Descriptor> {
-  const layers = [];
-  const diffIds = [];
-  for (const root of image.layers) {
-    const { diffId, descriptor } = await writeLayer(layout, root);
-    layers.push(descriptor);
-    diffIds.push(diffId);
-  }
+  const packed = image.base === undefined ? [] : await takeLayers(layout, image.base);
+  for (const root of image.layers) packed.push(await writeLayer(layout, root));
   const config = await writeJson(layout, 'application/vnd.oci.image.config.v1+json', {
     architecture: image.architecture,
     os: 'linux',
     config: image.settings,
-    rootfs: { type: 'layers', diff_ids: diffIds },
+    rootfs: { type: 'layers', diff_ids: packed.map(({ diffId }) => diffId) },
   });
   const mediaType = 'application/vnd.oci.image.manifest.v1+json';
+  const layers = packed.map(({ descriptor }) => descriptor);
   return writeJson(layout, mediaType, { schemaVersion: 2, mediaType, config, layers });
+}
+
+/** Puts the layers of an archive that was written here into the layout; nothing else of it. */
+async function takeLayers(layout: string, archive: string): Promise<PackedLayer[]> {
+  await runProgramChecked('tar', ['-C', layout, '-xf', archive, 'index.json', 'blobs']);
+  const blob = ({ digest }: Descriptor): string => join(layout, 'blobs', digest.replace(':', '/'));
+  const readJson = async (path: string): Promise<unknown> => JSON.parse(await readFile(path, 'utf8'));
+  const { manifests } = (await readJson(join(layout, 'index.json'))) as { manifests: [Descriptor] };
+  const { config, layers } = (await readJson(blob(manifests[0]))) as {
+    config: Descriptor;
+    layers: Descriptor[];
+  };
+  const { rootfs } = (await readJson(blob(config))) as { rootfs: { diff_ids: string[] } };
+  for (const descriptor of [manifests[0], config]) await rm(blob(descriptor));
+  return layers.map((descriptor, index) => ({ descriptor, diffId: rootfs.diff_ids[index] ?? '' }));
 }
 
 /**
  * gzip, quick rather than small: zstd is quicker still, but its stream in Node depends on how the input was cut into
  * pieces, so that the same directory would not give the same bytes.
  */
-async function writeLayer(
-  layout: string,
-  root: string,
-): Promise<{ readonly diffId: string; readonly descriptor: Descriptor }> {
+async function writeLayer(layout: string, root: string): Promise<PackedLayer> {
   const plain = createHash('sha256');
   const packed = createHash('sha256');
   const partial = join(layout, 'layer.partial');

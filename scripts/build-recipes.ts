@@ -1,5 +1,5 @@
-// The images of tests and examples, as recipes: which directories make an image and how it starts. All stand on the same
-// busybox layer, which the store therefore keeps once.
+// The images of tests and examples, as recipes: what an image stands on, the layer it adds, how it starts. All stand on
+// the same busybox layer, which is therefore built once and kept once.
 import { chmod, cp, mkdir, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { strToU8, zipSync } from 'fflate';
@@ -20,7 +20,9 @@ type Layer = (root: string, workshop: Workshop) => Promise<void>;
 
 export type Recipe = {
   readonly image: string;
-  readonly layers: readonly Layer[];
+  /** The recipe whose layers lie below. */
+  readonly base?: string;
+  readonly layer: Layer;
   readonly settings: ImageSettings;
 };
 
@@ -61,14 +63,18 @@ async function sampleLayer(root: string): Promise<void> {
   );
 }
 
-async function rsyslogLayer(root: string, { packageCache, say }: Workshop): Promise<void> {
-  await linkUsr(root);
-  const count = await unpackPackages(['rsyslog-elasticsearch'], root, packageCache);
-  say(`${count} packages unpacked`);
+/** What packages bring, without the paths that a container of them does not need. */
+function packagesLayer(packages: readonly string[], unneeded: readonly string[] = []): Layer {
+  return async (root, { packageCache, say }) => {
+    await linkUsr(root);
+    const count = await unpackPackages(packages, root, packageCache);
+    for (const path of unneeded) await rm(join(root, path), { recursive: true, force: true });
+    say(`${count} packages unpacked`);
+  };
 }
 
-/** A user that owns nothing: what Tomcat writes goes to directories that everybody may write to, as /tmp is. */
-const TOMCAT_USER = '1000:1000';
+/** A user that owns nothing: what it writes goes to directories that everybody may write to, as /tmp is. */
+const USER = '1000:1000';
 const TOMCAT_BASE = '/srv/tomcat';
 
 async function tomcatLayer(root: string, { packageCache, say }: Workshop): Promise<void> {
@@ -103,7 +109,7 @@ function tomcatSettings(): ImageSettings {
     'java.base/java.util.concurrent',
   ];
   return {
-    User: TOMCAT_USER,
+    User: USER,
     WorkingDir: TOMCAT_BASE,
     Env: [PATH],
     Entrypoint: [
@@ -125,31 +131,87 @@ function tomcatSettings(): ImageSettings {
   };
 }
 
+/** The image of both: Tomcat, and in it the WAR. */
+async function webappLayer(root: string): Promise<void> {
+  await mkdir(join(root, TOMCAT_BASE, 'webapps'), { recursive: true });
+  await chmod(join(root, TOMCAT_BASE, 'webapps'), 0o1777);
+  await sampleLayer(join(root, TOMCAT_BASE, 'webapps'));
+}
+
 /** The archive of a recipe is called by its key. */
 export const RECIPES: Readonly<Record<string, Recipe>> = {
   busybox: {
     image: 'localhost/podwright/busybox:1',
-    layers: [busyboxLayer],
+    layer: busyboxLayer,
     settings: { Env: [PATH], Cmd: ['sh'] },
   },
   'busybox-2': {
     image: 'localhost/podwright/busybox:2',
-    layers: [busyboxLayer, versionLayer],
+    base: 'busybox',
+    layer: versionLayer,
     settings: { Env: [PATH], Cmd: ['sh'], Labels: { 'org.opencontainers.image.version': '2' } },
   },
   sample: {
     image: 'localhost/podwright/sample:1',
-    layers: [busyboxLayer, sampleLayer],
+    base: 'busybox',
+    layer: sampleLayer,
     settings: { Env: [PATH], Cmd: ['cp', '/sample.war', '/app/'] },
   },
   tomcat: {
     image: 'localhost/podwright/tomcat:1',
-    layers: [busyboxLayer, tomcatLayer],
+    base: 'busybox',
+    layer: tomcatLayer,
     settings: tomcatSettings(),
   },
   rsyslog: {
     image: 'localhost/podwright/rsyslog:1',
-    layers: [busyboxLayer, rsyslogLayer],
+    base: 'busybox',
+    layer: packagesLayer(['rsyslog-elasticsearch']),
     settings: { Env: [PATH], Cmd: ['rsyslogd', '-n'] },
+  },
+  webapp: {
+    image: 'localhost/podwright/webapp:1',
+    base: 'tomcat',
+    layer: webappLayer,
+    settings: tomcatSettings(),
+  },
+  haproxy: {
+    image: 'localhost/podwright/haproxy:1',
+    base: 'busybox',
+    layer: packagesLayer(['haproxy']),
+    settings: { User: USER, Env: [PATH], Cmd: ['haproxy', '-db', '-f', '/etc/haproxy/haproxy.cfg'] },
+  },
+  redis: {
+    image: 'localhost/podwright/redis:1',
+    base: 'busybox',
+    layer: packagesLayer(['redis-server']),
+    // Nothing is written to disk unless the manifest says so.
+    settings: {
+      User: USER,
+      WorkingDir: '/tmp',
+      Env: [PATH],
+      Cmd: ['redis-server', '--save', '', '--protected-mode', 'no'],
+    },
+  },
+  nginx: {
+    image: 'localhost/podwright/nginx:1',
+    base: 'busybox',
+    layer: packagesLayer(['nginx', 'libnginx-mod-http-js']),
+    settings: {
+      User: USER,
+      Env: [PATH],
+      Cmd: ['nginx', '-e', 'stderr', '-c', '/etc/nginx/nginx.conf', '-g', 'daemon off;'],
+    },
+  },
+  prometheus: {
+    image: 'localhost/podwright/prometheus:1',
+    base: 'busybox',
+    // promtool is as large as the server.
+    layer: packagesLayer(['prometheus'], ['usr/bin/promtool', 'usr/share/javascript']),
+    settings: {
+      User: USER,
+      Env: [PATH],
+      Cmd: ['prometheus', '--config.file=/etc/prometheus/prometheus.yml'],
+    },
   },
 };

@@ -1,5 +1,5 @@
-// Generates src/kube/api-types.ts (TypeScript) and src/kube/api-schema.json (the same shapes as data, for validation,
-// strategic merge and OpenAPI) from the models of the npm package @kubernetes/client-node, whose version follows
+// Generates src/kube/api-types.ts (TypeScript), src/kube/api-schema.json (the same shapes as data, for validation,
+// merging and OpenAPI) and src/kube/api-docs.json (the descriptions, read only when OpenAPI is asked for) from the models of the npm package @kubernetes/client-node, whose version follows
 // Kubernetes' own. It never runs at run time; `npm run check` fails when its output is not what is committed.
 //
 // What the package does not tell (which strings are quantities, int-or-string fields) stands in two tables here and is
@@ -11,24 +11,87 @@ import { fileURLToPath } from 'node:url';
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..');
 const MODELS = join(ROOT, 'node_modules/@kubernetes/client-node/dist/gen/models');
 
-/** The kinds served; everything they refer to follows. */
-const ROOT_MODELS = [
-  'V1Pod',
-  'V1Node',
-  'V1Namespace',
-  'V1ConfigMap',
-  'V1Secret',
-  'CoreV1Event',
-  'V1Binding',
-  'V1Status',
-  'V1DeleteOptions',
-  'V1APIResourceList',
-  'V1APIGroupList',
-  'V1ServiceAccount',
-];
+/**
+ * The kinds served, by the package of Kubernetes' Go code that defines them; everything they refer to follows. What is
+ * reached first from a package belongs to it: meta before core before the groups that build on core.
+ */
+const ROOT_MODELS: Readonly<Record<string, readonly string[]>> = {
+  'io.k8s.apimachinery.pkg.apis.meta.v1': [
+    'V1ObjectMeta',
+    'V1ListMeta',
+    'V1Status',
+    'V1DeleteOptions',
+    'V1LabelSelector',
+    'V1Condition',
+    'V1APIResourceList',
+    'V1APIGroupList',
+    'V1FieldSelectorRequirement',
+  ],
+  'io.k8s.api.core.v1': [
+    'V1Pod',
+    'V1Node',
+    'V1Namespace',
+    'V1ConfigMap',
+    'V1Secret',
+    'CoreV1Event',
+    'V1Binding',
+    'V1ServiceAccount',
+    'V1PersistentVolume',
+    'V1PersistentVolumeClaim',
+    'V1PodTemplate',
+    'V1Service',
+    'V1Endpoints',
+    'V1LimitRange',
+    'V1ResourceQuota',
+    'V1ReplicationController',
+    'V1TopologySelectorTerm',
+  ],
+  'io.k8s.api.apps.v1': [
+    'V1Deployment',
+    'V1ReplicaSet',
+    'V1StatefulSet',
+    'V1DaemonSet',
+    'V1ControllerRevision',
+  ],
+  'io.k8s.api.autoscaling.v1': ['V1Scale'],
+  'io.k8s.api.batch.v1': ['V1Job', 'V1CronJob'],
+  'io.k8s.api.policy.v1': ['V1PodDisruptionBudget', 'V1Eviction'],
+  'io.k8s.api.scheduling.v1': ['V1PriorityClass'],
+  'io.k8s.api.coordination.v1': ['V1Lease'],
+  'io.k8s.api.node.v1': ['V1RuntimeClass'],
+  'io.k8s.api.storage.v1': [
+    'V1StorageClass',
+    'V1CSIDriver',
+    'V1CSINode',
+    'V1CSIStorageCapacity',
+    'V1VolumeAttachment',
+  ],
+  'io.k8s.api.discovery.v1': ['V1EndpointSlice'],
+  'io.k8s.api.networking.v1': ['V1Ingress', 'V1IngressClass', 'V1NetworkPolicy'],
+  'io.k8s.api.rbac.v1': ['V1Role', 'V1ClusterRole', 'V1RoleBinding', 'V1ClusterRoleBinding'],
+  'io.k8s.api.authentication.v1': ['AuthenticationV1TokenRequest', 'V1TokenReview', 'V1SelfSubjectReview'],
+  'io.k8s.api.authorization.v1': [
+    'V1SelfSubjectAccessReview',
+    'V1SubjectAccessReview',
+    'V1LocalSubjectAccessReview',
+    'V1SelfSubjectRulesReview',
+  ],
+  'io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1': ['V1CustomResourceDefinition'],
+};
 
 /** Names that would clash or mislead without their prefix. */
-const RENAMED: Record<string, string> = { CoreV1Event: 'Event', CoreV1EventSeries: 'EventSeries' };
+const RENAMED: Record<string, string> = {
+  CoreV1Event: 'Event',
+  CoreV1EventSeries: 'EventSeries',
+  CoreV1EndpointPort: 'EndpointPort',
+  CoreV1ResourceClaim: 'ResourceClaim',
+  DiscoveryV1EndpointPort: 'EndpointSlicePort',
+  RbacV1Subject: 'Subject',
+  AuthenticationV1TokenRequest: 'TokenRequest',
+  StorageV1TokenRequest: 'CSITokenRequest',
+  ApiextensionsV1ServiceReference: 'ServiceReference',
+  ApiextensionsV1WebhookClientConfig: 'WebhookClientConfig',
+};
 
 /** Fields holding resource.Quantity ("100m", "1Gi", or a bare number), which the package types as string. */
 const QUANTITY_FIELDS = new Set([
@@ -41,6 +104,15 @@ const QUANTITY_FIELDS = new Set([
   'sizeLimit',
   'divisor',
   'resources',
+  'hard',
+  'used',
+  'default',
+  'defaultRequest',
+  'max',
+  'min',
+  'maxLimitRequestRatio',
+  'podFixed',
+  'maximumVolumeSize',
 ]);
 
 type Field = { type: string; required: boolean; format: string; doc: string };
@@ -78,7 +150,10 @@ function readModel(name: string): Model {
     );
     const found = pattern.exec(declaration);
     if (found === null) throw new Error(`${name}.d.ts does not declare ${attribute.name}`);
-    const docStart = declaration.lastIndexOf('/**', declaration.indexOf(`'${attribute.name}'`));
+    const docStart = declaration.lastIndexOf(
+      '/**',
+      found.index + found[0].lastIndexOf(`'${attribute.name}'`),
+    );
     const docEnd = declaration.indexOf('*/', docStart);
     fields.set(attribute.baseName, {
       type: attribute.type,
@@ -107,7 +182,8 @@ function parseType(type: string): Shape {
 
 /** The word used in api-schema.json: a primitive or the name of a model. */
 function schemaWord(field: string, shape: Shape, format: string): string {
-  if (QUANTITY_FIELDS.has(field) && shape.of === 'string') return 'quantity';
+  // "resources" of RBAC are names, in a list; quantities never come in one.
+  if (QUANTITY_FIELDS.has(field) && shape.of === 'string' && shape.kind !== 'list') return 'quantity';
   switch (shape.of) {
     case 'string':
       if (format === 'byte') return 'bytes';
@@ -164,15 +240,17 @@ const available = new Set(
     .filter((f) => f.endsWith('.d.ts'))
     .map((f) => f.slice(0, -5)),
 );
-const models = new Map<string, Model>();
-const queue = [...ROOT_MODELS];
-for (let name = queue.pop(); name !== undefined; name = queue.pop()) {
-  if (models.has(name)) continue;
-  const model = readModel(name);
-  models.set(name, model);
-  for (const field of model.fields.values()) {
-    const { of } = parseType(field.type);
-    if (available.has(of) && of !== 'V1MicroTime' && of !== 'IntOrString') queue.push(of);
+const models = new Map<string, Model & { readonly package: string }>();
+for (const [home, roots] of Object.entries(ROOT_MODELS)) {
+  const queue = [...roots];
+  for (let name = queue.pop(); name !== undefined; name = queue.pop()) {
+    if (models.has(name)) continue;
+    const model = readModel(name);
+    models.set(name, { ...model, package: home });
+    for (const field of model.fields.values()) {
+      const { of } = parseType(field.type);
+      if (available.has(of) && of !== 'V1MicroTime' && of !== 'IntOrString') queue.push(of);
+    }
   }
 }
 
@@ -184,7 +262,9 @@ const header = `// Generated by scripts/generate-kube-types.ts from @kubernetes/
 export type Quantity = string | number;
 `;
 let types = header;
-const schema: Record<string, { required?: string[]; fields: Record<string, string> }> = {};
+type SchemaEntry = { name: string; required?: string[]; fields: Record<string, string> };
+const schema: Record<string, SchemaEntry> = {};
+const docs: Record<string, Record<string, string>> = {};
 for (const [name, model] of [...models].sort(([a], [b]) => (shortName(a) < shortName(b) ? -1 : 1))) {
   const fields: Record<string, string> = {};
   const lines: string[] = [];
@@ -197,14 +277,23 @@ for (const [name, model] of [...models].sort(([a], [b]) => (shortName(a) < short
     lines.push(`  readonly ${key}${field.required ? `: ${text}` : `?: ${text} | undefined`};`);
   }
   const required = [...model.fields].filter(([, f]) => f.required).map(([n]) => n);
-  schema[shortName(name)] = required.length > 0 ? { required, fields } : { fields };
+  // What Kubernetes calls it: the package and the Go type's own name.
+  const definition = `${model.package}.${name.replace(/^([A-Z][a-z]+)?V\d(?=[A-Z])/, '')}`;
+  schema[shortName(name)] = { name: definition, ...(required.length > 0 ? { required } : {}), fields };
+  const fieldDocs = [...model.fields].filter(([, { doc }]) => doc !== '').map(([n, { doc }]) => [n, doc]);
+  docs[shortName(name)] = { '': model.doc, ...(Object.fromEntries(fieldDocs) as Record<string, string>) };
   types += `\n/** ${model.doc.replaceAll('*/', '* /').split(/(?<=\.) /)[0]} */\nexport type ${shortName(name)} = {\n${lines.join('\n')}\n};\n`;
 }
+/** One type a line: a change shows where it is. */
+function jsonLines(entries: object): string {
+  const lines = Object.entries(entries).map(([n, entry]) => `${JSON.stringify(n)}: ${JSON.stringify(entry)}`);
+  return `{\n${lines.join(',\n')}\n}\n`;
+}
+
 const outputs = {
   'src/kube/api-types.ts': types,
-  'src/kube/api-schema.json': `{\n${Object.entries(schema)
-    .map(([n, s]) => `${JSON.stringify(n)}: ${JSON.stringify(s)}`)
-    .join(',\n')}\n}\n`,
+  'src/kube/api-schema.json': jsonLines(schema),
+  'src/kube/api-docs.json': jsonLines(docs),
 };
 const isCheck = process.argv.includes('--check');
 for (const [name, content] of Object.entries(outputs)) {

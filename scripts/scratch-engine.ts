@@ -9,6 +9,11 @@ import { tracesOfPods } from '../test/lib/leaks.ts';
 
 const ROOT = join(import.meta.dirname, '..');
 
+/** Ctrl-C at any time since the start: whatever is going on then, the end comes after it and takes everything away. */
+export const interrupted = new Promise<'interrupted'>((resolve) => {
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => resolve('interrupted'));
+});
+
 export type ScratchEngine = {
   readonly engine: Engine;
   readonly dirs: { readonly dataDir: string; readonly runDir: string; readonly logDir: string };
@@ -41,13 +46,18 @@ export async function startScratchEngine(name: string): Promise<ScratchEngine> {
   };
 }
 
-/** From the build cache; those the store has already are only looked up. */
+/** From the build cache; those the store has already are only looked up. Ends early when interrupted. */
 export async function loadImages({ engine }: ScratchEngine, names: readonly string[]): Promise<void> {
+  const stop = new AbortController();
+  void interrupted.then(() => stop.abort());
   for (const name of names) {
+    if (stop.signal.aborted) return;
     if ((await engine.machine.images.resolve(`localhost/podwright/${name}:1`)) !== undefined) continue;
     const archive = join(ROOT, `.podwright/images/${name}.tar`);
     if (!existsSync(archive)) throw new Error(`${archive} is missing: run npm run setup`);
     process.stdout.write(`loading image ${name}\n`);
-    await engine.machine.images.load(archive, { signal: AbortSignal.timeout(120_000) });
+    await engine.machine.images.load(archive, { signal: stop.signal }).catch((error: unknown) => {
+      if (!stop.signal.aborted) throw error;
+    });
   }
 }

@@ -5,7 +5,7 @@ import { createProcessCli } from '../src/cli/process-cli.ts';
 import { up } from '../src/cli/up.ts';
 import { PODS } from '../src/client/resources.ts';
 import type { Engine } from '../src/main/engine.ts';
-import { loadImages, startScratchEngine } from './scratch-engine.ts';
+import { interrupted, loadImages, startScratchEngine } from './scratch-engine.ts';
 
 const POD = { namespace: 'default', name: 'javaweb' };
 const PATH = '/sample/';
@@ -38,13 +38,16 @@ async function announceUrl(engine: Engine): Promise<void> {
 const scratch = await startScratchEngine('start');
 try {
   await loadImages(scratch, ['sample', 'tomcat']);
-  const cli = createProcessCli({ ...scratch.dirs, namespace: 'default' });
-  void announceUrl(scratch.engine);
-  process.exitCode = await up(cli, ['examples/javaweb.yaml'], {
-    mode: 'attached',
-    timeoutMs: 60_000,
-    connectOrStart: async () => cli.connect(),
-  });
+  const isInterrupted = (await Promise.race([interrupted, undefined])) === 'interrupted';
+  if (!isInterrupted) {
+    const cli = createProcessCli({ ...scratch.dirs, namespace: 'default' });
+    void announceUrl(scratch.engine);
+    process.exitCode = await up(cli, ['examples/javaweb.yaml'], {
+      mode: 'attached',
+      timeoutMs: 60_000,
+      connectOrStart: async () => cli.connect(),
+    });
+  }
 } finally {
   await scratch.end();
 }
