@@ -58,6 +58,11 @@ export type Affinity = {
   readonly podAntiAffinity?: PodAntiAffinity | undefined;
 };
 
+/** AggregationRule describes how to locate ClusterRoles to aggregate into the ClusterRole */
+export type AggregationRule = {
+  readonly clusterRoleSelectors?: readonly LabelSelector[] | undefined;
+};
+
 /** AppArmorProfile defines a pod or container's AppArmor settings. */
 export type AppArmorProfile = {
   readonly localhostProfile?: string | undefined;
@@ -81,6 +86,14 @@ export type AzureDiskVolumeSource = {
 };
 
 /** AzureFile represents an Azure File Service mount on the host and bind mount to the pod. */
+export type AzureFilePersistentVolumeSource = {
+  readonly readOnly?: boolean | undefined;
+  readonly secretName: string;
+  readonly secretNamespace?: string | undefined;
+  readonly shareName: string;
+};
+
+/** AzureFile represents an Azure File Service mount on the host and bind mount to the pod. */
 export type AzureFileVolumeSource = {
   readonly readOnly?: boolean | undefined;
   readonly secretName: string;
@@ -93,6 +106,89 @@ export type Binding = {
   readonly kind?: string | undefined;
   readonly metadata?: ObjectMeta | undefined;
   readonly target: ObjectReference;
+};
+
+/** BoundObjectReference is a reference to an object that a token is bound to. */
+export type BoundObjectReference = {
+  readonly apiVersion?: string | undefined;
+  readonly kind?: string | undefined;
+  readonly name?: string | undefined;
+  readonly uid?: string | undefined;
+};
+
+/** CSIDriver captures information about a Container Storage Interface (CSI) volume driver deployed on the cluster. */
+export type CSIDriver = {
+  readonly apiVersion?: string | undefined;
+  readonly kind?: string | undefined;
+  readonly metadata?: ObjectMeta | undefined;
+  readonly spec: CSIDriverSpec;
+};
+
+/** CSIDriverSpec is the specification of a CSIDriver. */
+export type CSIDriverSpec = {
+  readonly attachRequired?: boolean | undefined;
+  readonly fsGroupPolicy?: string | undefined;
+  readonly nodeAllocatableUpdatePeriodSeconds?: number | undefined;
+  readonly podInfoOnMount?: boolean | undefined;
+  readonly preventPodSchedulingIfMissing?: boolean | undefined;
+  readonly requiresRepublish?: boolean | undefined;
+  readonly seLinuxMount?: boolean | undefined;
+  readonly serviceAccountTokenInSecrets?: boolean | undefined;
+  readonly storageCapacity?: boolean | undefined;
+  readonly tokenRequests?: readonly CSITokenRequest[] | undefined;
+  readonly volumeLifecycleModes?: readonly string[] | undefined;
+};
+
+/** CSINode holds information about all CSI drivers installed on a node. */
+export type CSINode = {
+  readonly apiVersion?: string | undefined;
+  readonly kind?: string | undefined;
+  readonly metadata?: ObjectMeta | undefined;
+  readonly spec: CSINodeSpec;
+};
+
+/** CSINodeDriver holds information about the specification of one CSI driver installed on a node */
+export type CSINodeDriver = {
+  readonly allocatable?: VolumeNodeResources | undefined;
+  readonly name: string;
+  readonly nodeID: string;
+  readonly topologyKeys?: readonly string[] | undefined;
+};
+
+/** CSINodeSpec holds information about the specification of all CSI drivers installed on a node */
+export type CSINodeSpec = {
+  readonly drivers: readonly CSINodeDriver[];
+};
+
+/** Represents storage that is managed by an external CSI volume driver */
+export type CSIPersistentVolumeSource = {
+  readonly controllerExpandSecretRef?: SecretReference | undefined;
+  readonly controllerPublishSecretRef?: SecretReference | undefined;
+  readonly driver: string;
+  readonly fsType?: string | undefined;
+  readonly nodeExpandSecretRef?: SecretReference | undefined;
+  readonly nodePublishSecretRef?: SecretReference | undefined;
+  readonly nodeStageSecretRef?: SecretReference | undefined;
+  readonly readOnly?: boolean | undefined;
+  readonly volumeAttributes?: { readonly [key: string]: string } | undefined;
+  readonly volumeHandle: string;
+};
+
+/** CSIStorageCapacity stores the result of one CSI GetCapacity call. */
+export type CSIStorageCapacity = {
+  readonly apiVersion?: string | undefined;
+  readonly capacity?: Quantity | undefined;
+  readonly kind?: string | undefined;
+  readonly maximumVolumeSize?: Quantity | undefined;
+  readonly metadata?: ObjectMeta | undefined;
+  readonly nodeTopology?: LabelSelector | undefined;
+  readonly storageClassName: string;
+};
+
+/** TokenRequest contains parameters of a service account token. */
+export type CSITokenRequest = {
+  readonly audience: string;
+  readonly expirationSeconds?: number | undefined;
 };
 
 /** Represents a source location of a volume to mount, managed by an external CSI driver */
@@ -111,6 +207,16 @@ export type Capabilities = {
 };
 
 /** Represents a Ceph Filesystem mount that lasts the lifetime of a pod Cephfs volumes do not support ownership management or SELinux relabeling. */
+export type CephFSPersistentVolumeSource = {
+  readonly monitors: readonly string[];
+  readonly path?: string | undefined;
+  readonly readOnly?: boolean | undefined;
+  readonly secretFile?: string | undefined;
+  readonly secretRef?: SecretReference | undefined;
+  readonly user?: string | undefined;
+};
+
+/** Represents a Ceph Filesystem mount that lasts the lifetime of a pod Cephfs volumes do not support ownership management or SELinux relabeling. */
 export type CephFSVolumeSource = {
   readonly monitors: readonly string[];
   readonly path?: string | undefined;
@@ -121,11 +227,42 @@ export type CephFSVolumeSource = {
 };
 
 /** Represents a cinder volume resource in Openstack. */
+export type CinderPersistentVolumeSource = {
+  readonly fsType?: string | undefined;
+  readonly readOnly?: boolean | undefined;
+  readonly secretRef?: SecretReference | undefined;
+  readonly volumeID: string;
+};
+
+/** Represents a cinder volume resource in Openstack. */
 export type CinderVolumeSource = {
   readonly fsType?: string | undefined;
   readonly readOnly?: boolean | undefined;
   readonly secretRef?: LocalObjectReference | undefined;
   readonly volumeID: string;
+};
+
+/** ClientIPConfig represents the configurations of Client IP based session affinity. */
+export type ClientIPConfig = {
+  readonly timeoutSeconds?: number | undefined;
+};
+
+/** ClusterRole is a cluster level, logical grouping of PolicyRules that can be referenced as a unit by a RoleBinding or ClusterRoleBinding. */
+export type ClusterRole = {
+  readonly aggregationRule?: AggregationRule | undefined;
+  readonly apiVersion?: string | undefined;
+  readonly kind?: string | undefined;
+  readonly metadata?: ObjectMeta | undefined;
+  readonly rules?: readonly PolicyRule[] | undefined;
+};
+
+/** ClusterRoleBinding references a ClusterRole, but not contain it. */
+export type ClusterRoleBinding = {
+  readonly apiVersion?: string | undefined;
+  readonly kind?: string | undefined;
+  readonly metadata?: ObjectMeta | undefined;
+  readonly roleRef: RoleRef;
+  readonly subjects?: readonly Subject[] | undefined;
 };
 
 /** ClusterTrustBundleProjection describes how to select a set of ClusterTrustBundle objects and project their contents into the pod filesystem. */
@@ -135,6 +272,16 @@ export type ClusterTrustBundleProjection = {
   readonly optional?: boolean | undefined;
   readonly path: string;
   readonly signerName?: string | undefined;
+};
+
+/** Condition contains details for one aspect of the current state of this API Resource. */
+export type Condition = {
+  readonly lastTransitionTime: string;
+  readonly message: string;
+  readonly observedGeneration?: number | undefined;
+  readonly reason: string;
+  readonly status: string;
+  readonly type: string;
 };
 
 /** ConfigMap holds configuration data for pods to consume. */
@@ -306,15 +453,187 @@ export type ContainerUser = {
   readonly linux?: LinuxContainerUser | undefined;
 };
 
-/** ResourceClaim references one entry in PodSpec.ResourceClaims. */
-export type CoreV1ResourceClaim = {
+/** ControllerRevision implements an immutable snapshot of state data. */
+export type ControllerRevision = {
+  readonly apiVersion?: string | undefined;
+  readonly data?: unknown | undefined;
+  readonly kind?: string | undefined;
+  readonly metadata?: ObjectMeta | undefined;
+  readonly revision: number;
+};
+
+/** CronJob represents the configuration of a single cron job. */
+export type CronJob = {
+  readonly apiVersion?: string | undefined;
+  readonly kind?: string | undefined;
+  readonly metadata?: ObjectMeta | undefined;
+  readonly spec: CronJobSpec;
+  readonly status?: CronJobStatus | undefined;
+};
+
+/** CronJobSpec describes how the job execution will look like and when it will actually run. */
+export type CronJobSpec = {
+  readonly concurrencyPolicy?: string | undefined;
+  readonly failedJobsHistoryLimit?: number | undefined;
+  readonly jobTemplate: JobTemplateSpec;
+  readonly schedule: string;
+  readonly startingDeadlineSeconds?: number | undefined;
+  readonly successfulJobsHistoryLimit?: number | undefined;
+  readonly suspend?: boolean | undefined;
+  readonly timeZone?: string | undefined;
+};
+
+/** CronJobStatus represents the current state of a cron job. */
+export type CronJobStatus = {
+  readonly active?: readonly ObjectReference[] | undefined;
+  readonly lastScheduleTime?: string | undefined;
+  readonly lastSuccessfulTime?: string | undefined;
+};
+
+/** CustomResourceColumnDefinition specifies a column for server side printing. */
+export type CustomResourceColumnDefinition = {
+  readonly description?: string | undefined;
+  readonly format?: string | undefined;
+  readonly jsonPath: string;
   readonly name: string;
-  readonly request?: string | undefined;
+  readonly priority?: number | undefined;
+  readonly type: string;
+};
+
+/** CustomResourceConversion describes how to convert different versions of a CR. */
+export type CustomResourceConversion = {
+  readonly strategy: string;
+  readonly webhook?: WebhookConversion | undefined;
+};
+
+/** CustomResourceDefinition represents a resource that should be exposed on the API server. */
+export type CustomResourceDefinition = {
+  readonly apiVersion?: string | undefined;
+  readonly kind?: string | undefined;
+  readonly metadata?: ObjectMeta | undefined;
+  readonly spec: CustomResourceDefinitionSpec;
+  readonly status?: CustomResourceDefinitionStatus | undefined;
+};
+
+/** CustomResourceDefinitionCondition contains details for the current condition of this pod. */
+export type CustomResourceDefinitionCondition = {
+  readonly lastTransitionTime?: string | undefined;
+  readonly message?: string | undefined;
+  readonly observedGeneration?: number | undefined;
+  readonly reason?: string | undefined;
+  readonly status: string;
+  readonly type: string;
+};
+
+/** CustomResourceDefinitionNames indicates the names to serve this CustomResourceDefinition */
+export type CustomResourceDefinitionNames = {
+  readonly categories?: readonly string[] | undefined;
+  readonly kind: string;
+  readonly listKind?: string | undefined;
+  readonly plural: string;
+  readonly shortNames?: readonly string[] | undefined;
+  readonly singular?: string | undefined;
+};
+
+/** CustomResourceDefinitionSpec describes how a user wants their resource to appear */
+export type CustomResourceDefinitionSpec = {
+  readonly conversion?: CustomResourceConversion | undefined;
+  readonly group: string;
+  readonly names: CustomResourceDefinitionNames;
+  readonly preserveUnknownFields?: boolean | undefined;
+  readonly scope: string;
+  readonly versions: readonly CustomResourceDefinitionVersion[];
+};
+
+/** CustomResourceDefinitionStatus indicates the state of the CustomResourceDefinition */
+export type CustomResourceDefinitionStatus = {
+  readonly acceptedNames?: CustomResourceDefinitionNames | undefined;
+  readonly conditions?: readonly CustomResourceDefinitionCondition[] | undefined;
+  readonly observedGeneration?: number | undefined;
+  readonly storedVersions?: readonly string[] | undefined;
+};
+
+/** CustomResourceDefinitionVersion describes a version for CRD. */
+export type CustomResourceDefinitionVersion = {
+  readonly additionalPrinterColumns?: readonly CustomResourceColumnDefinition[] | undefined;
+  readonly deprecated?: boolean | undefined;
+  readonly deprecationWarning?: string | undefined;
+  readonly name: string;
+  readonly schema?: CustomResourceValidation | undefined;
+  readonly selectableFields?: readonly SelectableField[] | undefined;
+  readonly served: boolean;
+  readonly storage: boolean;
+  readonly subresources?: CustomResourceSubresources | undefined;
+};
+
+/** CustomResourceSubresourceScale defines how to serve the scale subresource for CustomResources. */
+export type CustomResourceSubresourceScale = {
+  readonly labelSelectorPath?: string | undefined;
+  readonly specReplicasPath: string;
+  readonly statusReplicasPath: string;
+};
+
+/** CustomResourceSubresources defines the status and scale subresources for CustomResources. */
+export type CustomResourceSubresources = {
+  readonly scale?: CustomResourceSubresourceScale | undefined;
+  readonly status?: unknown | undefined;
+};
+
+/** CustomResourceValidation is a list of validation methods for CustomResources. */
+export type CustomResourceValidation = {
+  readonly openAPIV3Schema?: JSONSchemaProps | undefined;
 };
 
 /** DaemonEndpoint contains information about a single Daemon endpoint. */
 export type DaemonEndpoint = {
   readonly Port: number;
+};
+
+/** DaemonSet represents the configuration of a daemon set. */
+export type DaemonSet = {
+  readonly apiVersion?: string | undefined;
+  readonly kind?: string | undefined;
+  readonly metadata?: ObjectMeta | undefined;
+  readonly spec?: DaemonSetSpec | undefined;
+  readonly status?: DaemonSetStatus | undefined;
+};
+
+/** DaemonSetCondition describes the state of a DaemonSet at a certain point. */
+export type DaemonSetCondition = {
+  readonly lastTransitionTime?: string | undefined;
+  readonly message?: string | undefined;
+  readonly reason?: string | undefined;
+  readonly status: string;
+  readonly type: string;
+};
+
+/** DaemonSetSpec is the specification of a daemon set. */
+export type DaemonSetSpec = {
+  readonly minReadySeconds?: number | undefined;
+  readonly revisionHistoryLimit?: number | undefined;
+  readonly selector: LabelSelector;
+  readonly template: PodTemplateSpec;
+  readonly updateStrategy?: DaemonSetUpdateStrategy | undefined;
+};
+
+/** DaemonSetStatus represents the current status of a daemon set. */
+export type DaemonSetStatus = {
+  readonly collisionCount?: number | undefined;
+  readonly conditions?: readonly DaemonSetCondition[] | undefined;
+  readonly currentNumberScheduled: number;
+  readonly desiredNumberScheduled: number;
+  readonly numberAvailable?: number | undefined;
+  readonly numberMisscheduled: number;
+  readonly numberReady: number;
+  readonly numberUnavailable?: number | undefined;
+  readonly observedGeneration?: number | undefined;
+  readonly updatedNumberScheduled?: number | undefined;
+};
+
+/** DaemonSetUpdateStrategy is a struct used to control the update strategy for a DaemonSet. */
+export type DaemonSetUpdateStrategy = {
+  readonly rollingUpdate?: RollingUpdateDaemonSet | undefined;
+  readonly type?: string | undefined;
 };
 
 /** DeleteOptions may be provided when deleting an API object. */
@@ -327,6 +646,56 @@ export type DeleteOptions = {
   readonly orphanDependents?: boolean | undefined;
   readonly preconditions?: Preconditions | undefined;
   readonly propagationPolicy?: string | undefined;
+};
+
+/** Deployment enables declarative updates for Pods and ReplicaSets. */
+export type Deployment = {
+  readonly apiVersion?: string | undefined;
+  readonly kind?: string | undefined;
+  readonly metadata?: ObjectMeta | undefined;
+  readonly spec?: DeploymentSpec | undefined;
+  readonly status?: DeploymentStatus | undefined;
+};
+
+/** DeploymentCondition describes the state of a deployment at a certain point. */
+export type DeploymentCondition = {
+  readonly lastTransitionTime?: string | undefined;
+  readonly lastUpdateTime?: string | undefined;
+  readonly message?: string | undefined;
+  readonly reason?: string | undefined;
+  readonly status: string;
+  readonly type: string;
+};
+
+/** DeploymentSpec is the specification of the desired behavior of the Deployment. */
+export type DeploymentSpec = {
+  readonly minReadySeconds?: number | undefined;
+  readonly paused?: boolean | undefined;
+  readonly progressDeadlineSeconds?: number | undefined;
+  readonly replicas?: number | undefined;
+  readonly revisionHistoryLimit?: number | undefined;
+  readonly selector: LabelSelector;
+  readonly strategy?: DeploymentStrategy | undefined;
+  readonly template: PodTemplateSpec;
+};
+
+/** DeploymentStatus is the most recently observed status of the Deployment. */
+export type DeploymentStatus = {
+  readonly availableReplicas?: number | undefined;
+  readonly collisionCount?: number | undefined;
+  readonly conditions?: readonly DeploymentCondition[] | undefined;
+  readonly observedGeneration?: number | undefined;
+  readonly readyReplicas?: number | undefined;
+  readonly replicas?: number | undefined;
+  readonly terminatingReplicas?: number | undefined;
+  readonly unavailableReplicas?: number | undefined;
+  readonly updatedReplicas?: number | undefined;
+};
+
+/** DeploymentStrategy describes how to replace existing pods with new ones. */
+export type DeploymentStrategy = {
+  readonly rollingUpdate?: RollingUpdateDeployment | undefined;
+  readonly type?: string | undefined;
 };
 
 /** Represents downward API info for projecting into a projected volume. */
@@ -352,6 +721,80 @@ export type DownwardAPIVolumeSource = {
 export type EmptyDirVolumeSource = {
   readonly medium?: string | undefined;
   readonly sizeLimit?: Quantity | undefined;
+};
+
+/** Endpoint represents a single logical "backend" implementing a service. */
+export type Endpoint = {
+  readonly addresses: readonly string[];
+  readonly conditions?: EndpointConditions | undefined;
+  readonly deprecatedTopology?: { readonly [key: string]: string } | undefined;
+  readonly hints?: EndpointHints | undefined;
+  readonly hostname?: string | undefined;
+  readonly nodeName?: string | undefined;
+  readonly targetRef?: ObjectReference | undefined;
+  readonly zone?: string | undefined;
+};
+
+/** EndpointAddress is a tuple that describes single IP address. */
+export type EndpointAddress = {
+  readonly hostname?: string | undefined;
+  readonly ip: string;
+  readonly nodeName?: string | undefined;
+  readonly targetRef?: ObjectReference | undefined;
+};
+
+/** EndpointConditions represents the current condition of an endpoint. */
+export type EndpointConditions = {
+  readonly ready?: boolean | undefined;
+  readonly serving?: boolean | undefined;
+  readonly terminating?: boolean | undefined;
+};
+
+/** EndpointHints provides hints describing how an endpoint should be consumed. */
+export type EndpointHints = {
+  readonly forNodes?: readonly ForNode[] | undefined;
+  readonly forZones?: readonly ForZone[] | undefined;
+};
+
+/** EndpointPort is a tuple that describes a single port. */
+export type EndpointPort = {
+  readonly appProtocol?: string | undefined;
+  readonly name?: string | undefined;
+  readonly port: number;
+  readonly protocol?: string | undefined;
+};
+
+/** EndpointSlice represents a set of service endpoints. */
+export type EndpointSlice = {
+  readonly addressType: string;
+  readonly apiVersion?: string | undefined;
+  readonly endpoints?: readonly Endpoint[] | undefined;
+  readonly kind?: string | undefined;
+  readonly metadata?: ObjectMeta | undefined;
+  readonly ports?: readonly EndpointSlicePort[] | undefined;
+};
+
+/** EndpointPort represents a Port used by an EndpointSlice */
+export type EndpointSlicePort = {
+  readonly appProtocol?: string | undefined;
+  readonly name?: string | undefined;
+  readonly port?: number | undefined;
+  readonly protocol?: string | undefined;
+};
+
+/** EndpointSubset is a group of addresses with a common set of ports. */
+export type EndpointSubset = {
+  readonly addresses?: readonly EndpointAddress[] | undefined;
+  readonly notReadyAddresses?: readonly EndpointAddress[] | undefined;
+  readonly ports?: readonly EndpointPort[] | undefined;
+};
+
+/** Endpoints is a collection of endpoints that implement the actual service. */
+export type Endpoints = {
+  readonly apiVersion?: string | undefined;
+  readonly kind?: string | undefined;
+  readonly metadata?: ObjectMeta | undefined;
+  readonly subsets?: readonly EndpointSubset[] | undefined;
 };
 
 /** EnvFromSource represents the source of a set of ConfigMaps or Secrets */
@@ -445,9 +888,23 @@ export type EventSource = {
   readonly host?: string | undefined;
 };
 
+/** Eviction evicts a pod from its node subject to certain policies and safety constraints. */
+export type Eviction = {
+  readonly apiVersion?: string | undefined;
+  readonly deleteOptions?: DeleteOptions | undefined;
+  readonly kind?: string | undefined;
+  readonly metadata?: ObjectMeta | undefined;
+};
+
 /** ExecAction describes a "run in container" action. */
 export type ExecAction = {
   readonly command?: readonly string[] | undefined;
+};
+
+/** ExternalDocumentation allows referencing an external resource for extended documentation. */
+export type ExternalDocumentation = {
+  readonly description?: string | undefined;
+  readonly url?: string | undefined;
 };
 
 /** Represents a Fibre Channel volume. */
@@ -459,12 +916,34 @@ export type FCVolumeSource = {
   readonly wwids?: readonly string[] | undefined;
 };
 
+/** FieldSelectorAttributes indicates a field limited access. */
+export type FieldSelectorAttributes = {
+  readonly rawSelector?: string | undefined;
+  readonly requirements?: readonly FieldSelectorRequirement[] | undefined;
+};
+
+/** FieldSelectorRequirement is a selector that contains values, a key, and an operator that relates the key and values. */
+export type FieldSelectorRequirement = {
+  readonly key: string;
+  readonly operator: string;
+  readonly values?: readonly string[] | undefined;
+};
+
 /** FileKeySelector selects a key of the env file. */
 export type FileKeySelector = {
   readonly key: string;
   readonly optional?: boolean | undefined;
   readonly path: string;
   readonly volumeName: string;
+};
+
+/** FlexPersistentVolumeSource represents a generic persistent volume resource that is provisioned/attached using an exec based plugin. */
+export type FlexPersistentVolumeSource = {
+  readonly driver: string;
+  readonly fsType?: string | undefined;
+  readonly options?: { readonly [key: string]: string } | undefined;
+  readonly readOnly?: boolean | undefined;
+  readonly secretRef?: SecretReference | undefined;
 };
 
 /** FlexVolume represents a generic volume resource that is provisioned/attached using an exec based plugin. */
@@ -480,6 +959,16 @@ export type FlexVolumeSource = {
 export type FlockerVolumeSource = {
   readonly datasetName?: string | undefined;
   readonly datasetUUID?: string | undefined;
+};
+
+/** ForNode provides information about which nodes should consume this endpoint. */
+export type ForNode = {
+  readonly name: string;
+};
+
+/** ForZone provides information about which zones should consume this endpoint. */
+export type ForZone = {
+  readonly name: string;
 };
 
 /** Represents a Persistent Disk resource in Google Compute Engine. */
@@ -501,6 +990,14 @@ export type GitRepoVolumeSource = {
   readonly directory?: string | undefined;
   readonly repository: string;
   readonly revision?: string | undefined;
+};
+
+/** Represents a Glusterfs mount that lasts the lifetime of a pod. */
+export type GlusterfsPersistentVolumeSource = {
+  readonly endpoints: string;
+  readonly endpointsNamespace?: string | undefined;
+  readonly path: string;
+  readonly readOnly?: boolean | undefined;
 };
 
 /** Represents a Glusterfs mount that lasts the lifetime of a pod. */
@@ -531,6 +1028,18 @@ export type HTTPHeader = {
   readonly value: string;
 };
 
+/** HTTPIngressPath associates a path with a backend. */
+export type HTTPIngressPath = {
+  readonly backend: IngressBackend;
+  readonly path?: string | undefined;
+  readonly pathType: string;
+};
+
+/** HTTPIngressRuleValue is a list of http selectors pointing to backends. */
+export type HTTPIngressRuleValue = {
+  readonly paths: readonly HTTPIngressPath[];
+};
+
 /** HostAlias holds the mapping between IP and hostnames that will be injected as an entry in the pod's hosts file. */
 export type HostAlias = {
   readonly hostnames?: readonly string[] | undefined;
@@ -546,6 +1055,27 @@ export type HostIP = {
 export type HostPathVolumeSource = {
   readonly path: string;
   readonly type?: string | undefined;
+};
+
+/** IPBlock describes a particular CIDR (Ex. */
+export type IPBlock = {
+  readonly cidr: string;
+  readonly except?: readonly string[] | undefined;
+};
+
+/** ISCSIPersistentVolumeSource represents an ISCSI disk. */
+export type ISCSIPersistentVolumeSource = {
+  readonly chapAuthDiscovery?: boolean | undefined;
+  readonly chapAuthSession?: boolean | undefined;
+  readonly fsType?: string | undefined;
+  readonly initiatorName?: string | undefined;
+  readonly iqn: string;
+  readonly iscsiInterface?: string | undefined;
+  readonly lun: number;
+  readonly portals?: readonly string[] | undefined;
+  readonly readOnly?: boolean | undefined;
+  readonly secretRef?: SecretReference | undefined;
+  readonly targetPortal: string;
 };
 
 /** Represents an ISCSI disk. */
@@ -574,6 +1104,202 @@ export type ImageVolumeStatus = {
   readonly imageRef: string;
 };
 
+/** Ingress is a collection of rules that allow inbound connections to reach the endpoints defined by a backend. */
+export type Ingress = {
+  readonly apiVersion?: string | undefined;
+  readonly kind?: string | undefined;
+  readonly metadata?: ObjectMeta | undefined;
+  readonly spec?: IngressSpec | undefined;
+  readonly status?: IngressStatus | undefined;
+};
+
+/** IngressBackend describes all endpoints for a given service and port. */
+export type IngressBackend = {
+  readonly resource?: TypedLocalObjectReference | undefined;
+  readonly service?: IngressServiceBackend | undefined;
+};
+
+/** IngressClass represents the class of the Ingress, referenced by the Ingress Spec. */
+export type IngressClass = {
+  readonly apiVersion?: string | undefined;
+  readonly kind?: string | undefined;
+  readonly metadata?: ObjectMeta | undefined;
+  readonly spec?: IngressClassSpec | undefined;
+};
+
+/** IngressClassParametersReference identifies an API object. */
+export type IngressClassParametersReference = {
+  readonly apiGroup?: string | undefined;
+  readonly kind: string;
+  readonly name: string;
+  readonly namespace?: string | undefined;
+  readonly scope?: string | undefined;
+};
+
+/** IngressClassSpec provides information about the class of an Ingress. */
+export type IngressClassSpec = {
+  readonly controller?: string | undefined;
+  readonly parameters?: IngressClassParametersReference | undefined;
+};
+
+/** IngressLoadBalancerIngress represents the status of a load-balancer ingress point. */
+export type IngressLoadBalancerIngress = {
+  readonly hostname?: string | undefined;
+  readonly ip?: string | undefined;
+  readonly ports?: readonly IngressPortStatus[] | undefined;
+};
+
+/** IngressLoadBalancerStatus represents the status of a load-balancer. */
+export type IngressLoadBalancerStatus = {
+  readonly ingress?: readonly IngressLoadBalancerIngress[] | undefined;
+};
+
+/** IngressPortStatus represents the error condition of a service port */
+export type IngressPortStatus = {
+  readonly error?: string | undefined;
+  readonly port: number;
+  readonly protocol: string;
+};
+
+/** IngressRule represents the rules mapping the paths under a specified host to the related backend services. */
+export type IngressRule = {
+  readonly host?: string | undefined;
+  readonly http?: HTTPIngressRuleValue | undefined;
+};
+
+/** IngressServiceBackend references a Kubernetes Service as a Backend. */
+export type IngressServiceBackend = {
+  readonly name: string;
+  readonly port?: ServiceBackendPort | undefined;
+};
+
+/** IngressSpec describes the Ingress the user wishes to exist. */
+export type IngressSpec = {
+  readonly defaultBackend?: IngressBackend | undefined;
+  readonly ingressClassName?: string | undefined;
+  readonly rules?: readonly IngressRule[] | undefined;
+  readonly tls?: readonly IngressTLS[] | undefined;
+};
+
+/** IngressStatus describe the current state of the Ingress. */
+export type IngressStatus = {
+  readonly loadBalancer?: IngressLoadBalancerStatus | undefined;
+};
+
+/** IngressTLS describes the transport layer security associated with an ingress. */
+export type IngressTLS = {
+  readonly hosts?: readonly string[] | undefined;
+  readonly secretName?: string | undefined;
+};
+
+/** JSONSchemaProps is a JSON-Schema following Specification Draft 4 (http://json-schema.org/). */
+export type JSONSchemaProps = {
+  readonly $ref?: string | undefined;
+  readonly $schema?: string | undefined;
+  readonly additionalItems?: unknown | undefined;
+  readonly additionalProperties?: unknown | undefined;
+  readonly allOf?: readonly JSONSchemaProps[] | undefined;
+  readonly anyOf?: readonly JSONSchemaProps[] | undefined;
+  readonly default?: unknown | undefined;
+  readonly definitions?: { readonly [key: string]: JSONSchemaProps } | undefined;
+  readonly dependencies?: { readonly [key: string]: unknown } | undefined;
+  readonly description?: string | undefined;
+  readonly enum?: readonly unknown[] | undefined;
+  readonly example?: unknown | undefined;
+  readonly exclusiveMaximum?: boolean | undefined;
+  readonly exclusiveMinimum?: boolean | undefined;
+  readonly externalDocs?: ExternalDocumentation | undefined;
+  readonly format?: string | undefined;
+  readonly id?: string | undefined;
+  readonly items?: unknown | undefined;
+  readonly maxItems?: number | undefined;
+  readonly maxLength?: number | undefined;
+  readonly maxProperties?: number | undefined;
+  readonly maximum?: number | undefined;
+  readonly minItems?: number | undefined;
+  readonly minLength?: number | undefined;
+  readonly minProperties?: number | undefined;
+  readonly minimum?: number | undefined;
+  readonly multipleOf?: number | undefined;
+  readonly not?: JSONSchemaProps | undefined;
+  readonly nullable?: boolean | undefined;
+  readonly oneOf?: readonly JSONSchemaProps[] | undefined;
+  readonly pattern?: string | undefined;
+  readonly patternProperties?: { readonly [key: string]: JSONSchemaProps } | undefined;
+  readonly properties?: { readonly [key: string]: JSONSchemaProps } | undefined;
+  readonly required?: readonly string[] | undefined;
+  readonly title?: string | undefined;
+  readonly type?: string | undefined;
+  readonly uniqueItems?: boolean | undefined;
+  readonly "x-kubernetes-embedded-resource"?: boolean | undefined;
+  readonly "x-kubernetes-int-or-string"?: boolean | undefined;
+  readonly "x-kubernetes-list-map-keys"?: readonly string[] | undefined;
+  readonly "x-kubernetes-list-type"?: string | undefined;
+  readonly "x-kubernetes-map-type"?: string | undefined;
+  readonly "x-kubernetes-preserve-unknown-fields"?: boolean | undefined;
+  readonly "x-kubernetes-validations"?: readonly ValidationRule[] | undefined;
+};
+
+/** Job represents the configuration of a single job. */
+export type Job = {
+  readonly apiVersion?: string | undefined;
+  readonly kind?: string | undefined;
+  readonly metadata?: ObjectMeta | undefined;
+  readonly spec?: JobSpec | undefined;
+  readonly status?: JobStatus | undefined;
+};
+
+/** JobCondition describes current state of a job. */
+export type JobCondition = {
+  readonly lastProbeTime?: string | undefined;
+  readonly lastTransitionTime?: string | undefined;
+  readonly message?: string | undefined;
+  readonly reason?: string | undefined;
+  readonly status: string;
+  readonly type: string;
+};
+
+/** JobSpec describes how the job execution will look like. */
+export type JobSpec = {
+  readonly activeDeadlineSeconds?: number | undefined;
+  readonly backoffLimit?: number | undefined;
+  readonly backoffLimitPerIndex?: number | undefined;
+  readonly completionMode?: string | undefined;
+  readonly completions?: number | undefined;
+  readonly managedBy?: string | undefined;
+  readonly manualSelector?: boolean | undefined;
+  readonly maxFailedIndexes?: number | undefined;
+  readonly parallelism?: number | undefined;
+  readonly podFailurePolicy?: PodFailurePolicy | undefined;
+  readonly podReplacementPolicy?: string | undefined;
+  readonly selector?: LabelSelector | undefined;
+  readonly successPolicy?: SuccessPolicy | undefined;
+  readonly suspend?: boolean | undefined;
+  readonly template: PodTemplateSpec;
+  readonly ttlSecondsAfterFinished?: number | undefined;
+};
+
+/** JobStatus represents the current state of a Job. */
+export type JobStatus = {
+  readonly active?: number | undefined;
+  readonly completedIndexes?: string | undefined;
+  readonly completionTime?: string | undefined;
+  readonly conditions?: readonly JobCondition[] | undefined;
+  readonly failed?: number | undefined;
+  readonly failedIndexes?: string | undefined;
+  readonly ready?: number | undefined;
+  readonly startTime?: string | undefined;
+  readonly succeeded?: number | undefined;
+  readonly terminating?: number | undefined;
+  readonly uncountedTerminatedPods?: UncountedTerminatedPods | undefined;
+};
+
+/** JobTemplateSpec describes the data a Job should have when created from a template */
+export type JobTemplateSpec = {
+  readonly metadata?: ObjectMeta | undefined;
+  readonly spec?: JobSpec | undefined;
+};
+
 /** Maps a string key to a path within a volume. */
 export type KeyToPath = {
   readonly key: string;
@@ -587,11 +1313,36 @@ export type LabelSelector = {
   readonly matchLabels?: { readonly [key: string]: string } | undefined;
 };
 
+/** LabelSelectorAttributes indicates a label limited access. */
+export type LabelSelectorAttributes = {
+  readonly rawSelector?: string | undefined;
+  readonly requirements?: readonly LabelSelectorRequirement[] | undefined;
+};
+
 /** A label selector requirement is a selector that contains values, a key, and an operator that relates the key and values. */
 export type LabelSelectorRequirement = {
   readonly key: string;
   readonly operator: string;
   readonly values?: readonly string[] | undefined;
+};
+
+/** Lease defines a lease concept. */
+export type Lease = {
+  readonly apiVersion?: string | undefined;
+  readonly kind?: string | undefined;
+  readonly metadata?: ObjectMeta | undefined;
+  readonly spec?: LeaseSpec | undefined;
+};
+
+/** LeaseSpec is a specification of a Lease. */
+export type LeaseSpec = {
+  readonly acquireTime?: string | undefined;
+  readonly holderIdentity?: string | undefined;
+  readonly leaseDurationSeconds?: number | undefined;
+  readonly leaseTransitions?: number | undefined;
+  readonly preferredHolder?: string | undefined;
+  readonly renewTime?: string | undefined;
+  readonly strategy?: string | undefined;
 };
 
 /** Lifecycle describes actions that the management system should take in response to container lifecycle events. */
@@ -607,6 +1358,29 @@ export type LifecycleHandler = {
   readonly httpGet?: HTTPGetAction | undefined;
   readonly sleep?: SleepAction | undefined;
   readonly tcpSocket?: TCPSocketAction | undefined;
+};
+
+/** LimitRange sets resource usage limits for each kind of resource in a Namespace. */
+export type LimitRange = {
+  readonly apiVersion?: string | undefined;
+  readonly kind?: string | undefined;
+  readonly metadata?: ObjectMeta | undefined;
+  readonly spec?: LimitRangeSpec | undefined;
+};
+
+/** LimitRangeItem defines a min/max usage limit for any resource that matches on kind. */
+export type LimitRangeItem = {
+  readonly default?: { readonly [key: string]: Quantity } | undefined;
+  readonly defaultRequest?: { readonly [key: string]: Quantity } | undefined;
+  readonly max?: { readonly [key: string]: Quantity } | undefined;
+  readonly maxLimitRequestRatio?: { readonly [key: string]: Quantity } | undefined;
+  readonly min?: { readonly [key: string]: Quantity } | undefined;
+  readonly type: string;
+};
+
+/** LimitRangeSpec defines a min/max usage limit for resources that match on kind. */
+export type LimitRangeSpec = {
+  readonly limits: readonly LimitRangeItem[];
 };
 
 /** LinuxContainerUser represents user identity information in Linux containers */
@@ -625,9 +1399,37 @@ export type ListMeta = {
   readonly shardInfo?: ShardInfo | undefined;
 };
 
+/** LoadBalancerIngress represents the status of a load-balancer ingress point: traffic intended for the service should be sent to an ingress point. */
+export type LoadBalancerIngress = {
+  readonly hostname?: string | undefined;
+  readonly ip?: string | undefined;
+  readonly ipMode?: string | undefined;
+  readonly ports?: readonly PortStatus[] | undefined;
+};
+
+/** LoadBalancerStatus represents the status of a load-balancer. */
+export type LoadBalancerStatus = {
+  readonly ingress?: readonly LoadBalancerIngress[] | undefined;
+};
+
 /** LocalObjectReference contains enough information to let you locate the referenced object inside the same namespace. */
 export type LocalObjectReference = {
   readonly name?: string | undefined;
+};
+
+/** LocalSubjectAccessReview checks whether or not a user or group can perform an action in a given namespace. */
+export type LocalSubjectAccessReview = {
+  readonly apiVersion?: string | undefined;
+  readonly kind?: string | undefined;
+  readonly metadata?: ObjectMeta | undefined;
+  readonly spec: SubjectAccessReviewSpec;
+  readonly status?: SubjectAccessReviewStatus | undefined;
+};
+
+/** Local represents directly-attached storage with node affinity */
+export type LocalVolumeSource = {
+  readonly fsType?: string | undefined;
+  readonly path: string;
 };
 
 /** ManagedFieldsEntry is a workflow-id, a FieldSet and the group version of the resource that the fieldset applies to. */
@@ -639,6 +1441,12 @@ export type ManagedFieldsEntry = {
   readonly operation?: string | undefined;
   readonly subresource?: string | undefined;
   readonly time?: string | undefined;
+};
+
+/** ModifyVolumeStatus represents the status object of ControllerModifyVolume operation */
+export type ModifyVolumeStatus = {
+  readonly status: string;
+  readonly targetVolumeAttributesClassName?: string | undefined;
 };
 
 /** Represents an NFS mount that lasts the lifetime of a pod. */
@@ -675,6 +1483,48 @@ export type NamespaceSpec = {
 export type NamespaceStatus = {
   readonly conditions?: readonly NamespaceCondition[] | undefined;
   readonly phase?: string | undefined;
+};
+
+/** NetworkPolicy describes what network traffic is allowed for a set of Pods */
+export type NetworkPolicy = {
+  readonly apiVersion?: string | undefined;
+  readonly kind?: string | undefined;
+  readonly metadata?: ObjectMeta | undefined;
+  readonly spec?: NetworkPolicySpec | undefined;
+};
+
+/** NetworkPolicyEgressRule describes a particular set of traffic that is allowed out of pods matched by a NetworkPolicySpec's podSelector. */
+export type NetworkPolicyEgressRule = {
+  readonly ports?: readonly NetworkPolicyPort[] | undefined;
+  readonly to?: readonly NetworkPolicyPeer[] | undefined;
+};
+
+/** NetworkPolicyIngressRule describes a particular set of traffic that is allowed to the pods matched by a NetworkPolicySpec's podSelector. */
+export type NetworkPolicyIngressRule = {
+  readonly from?: readonly NetworkPolicyPeer[] | undefined;
+  readonly ports?: readonly NetworkPolicyPort[] | undefined;
+};
+
+/** NetworkPolicyPeer describes a peer to allow traffic to/from. */
+export type NetworkPolicyPeer = {
+  readonly ipBlock?: IPBlock | undefined;
+  readonly namespaceSelector?: LabelSelector | undefined;
+  readonly podSelector?: LabelSelector | undefined;
+};
+
+/** NetworkPolicyPort describes a port to allow traffic on */
+export type NetworkPolicyPort = {
+  readonly endPort?: number | undefined;
+  readonly port?: number | string | undefined;
+  readonly protocol?: string | undefined;
+};
+
+/** NetworkPolicySpec provides the specification of a NetworkPolicy */
+export type NetworkPolicySpec = {
+  readonly egress?: readonly NetworkPolicyEgressRule[] | undefined;
+  readonly ingress?: readonly NetworkPolicyIngressRule[] | undefined;
+  readonly podSelector?: LabelSelector | undefined;
+  readonly policyTypes?: readonly string[] | undefined;
 };
 
 /** Node is a worker node in Kubernetes. */
@@ -817,6 +1667,18 @@ export type NodeSystemInfo = {
   readonly systemUUID: string;
 };
 
+/** NonResourceAttributes includes the authorization attributes available for non-resource requests to the Authorizer interface */
+export type NonResourceAttributes = {
+  readonly path?: string | undefined;
+  readonly verb?: string | undefined;
+};
+
+/** NonResourceRule holds information that describes a rule for the non-resource */
+export type NonResourceRule = {
+  readonly nonResourceURLs?: readonly string[] | undefined;
+  readonly verbs: readonly string[];
+};
+
 /** ObjectFieldSelector selects an APIVersioned field of an object. */
 export type ObjectFieldSelector = {
   readonly apiVersion?: string | undefined;
@@ -853,6 +1715,11 @@ export type ObjectReference = {
   readonly uid?: string | undefined;
 };
 
+/** Overhead structure represents the resource overhead associated with running a pod. */
+export type Overhead = {
+  readonly podFixed?: { readonly [key: string]: Quantity } | undefined;
+};
+
 /** OwnerReference contains enough information to let you identify an owning object. */
 export type OwnerReference = {
   readonly apiVersion: string;
@@ -861,6 +1728,34 @@ export type OwnerReference = {
   readonly kind: string;
   readonly name: string;
   readonly uid: string;
+};
+
+/** PersistentVolume (PV) is a storage resource provisioned by an administrator. */
+export type PersistentVolume = {
+  readonly apiVersion?: string | undefined;
+  readonly kind?: string | undefined;
+  readonly metadata?: ObjectMeta | undefined;
+  readonly spec?: PersistentVolumeSpec | undefined;
+  readonly status?: PersistentVolumeStatus | undefined;
+};
+
+/** PersistentVolumeClaim is a user's request for and claim to a persistent volume */
+export type PersistentVolumeClaim = {
+  readonly apiVersion?: string | undefined;
+  readonly kind?: string | undefined;
+  readonly metadata?: ObjectMeta | undefined;
+  readonly spec?: PersistentVolumeClaimSpec | undefined;
+  readonly status?: PersistentVolumeClaimStatus | undefined;
+};
+
+/** PersistentVolumeClaimCondition contains details about state of pvc */
+export type PersistentVolumeClaimCondition = {
+  readonly lastProbeTime?: string | undefined;
+  readonly lastTransitionTime?: string | undefined;
+  readonly message?: string | undefined;
+  readonly reason?: string | undefined;
+  readonly status: string;
+  readonly type: string;
 };
 
 /** PersistentVolumeClaimSpec describes the common attributes of storage devices and allows a Source for provider-specific attributes */
@@ -876,6 +1771,18 @@ export type PersistentVolumeClaimSpec = {
   readonly volumeName?: string | undefined;
 };
 
+/** PersistentVolumeClaimStatus is the current status of a persistent volume claim. */
+export type PersistentVolumeClaimStatus = {
+  readonly accessModes?: readonly string[] | undefined;
+  readonly allocatedResourceStatuses?: { readonly [key: string]: string } | undefined;
+  readonly allocatedResources?: { readonly [key: string]: Quantity } | undefined;
+  readonly capacity?: { readonly [key: string]: Quantity } | undefined;
+  readonly conditions?: readonly PersistentVolumeClaimCondition[] | undefined;
+  readonly currentVolumeAttributesClassName?: string | undefined;
+  readonly modifyVolumeStatus?: ModifyVolumeStatus | undefined;
+  readonly phase?: string | undefined;
+};
+
 /** PersistentVolumeClaimTemplate is used to produce PersistentVolumeClaim objects as part of an EphemeralVolumeSource. */
 export type PersistentVolumeClaimTemplate = {
   readonly metadata?: ObjectMeta | undefined;
@@ -886,6 +1793,49 @@ export type PersistentVolumeClaimTemplate = {
 export type PersistentVolumeClaimVolumeSource = {
   readonly claimName: string;
   readonly readOnly?: boolean | undefined;
+};
+
+/** PersistentVolumeSpec is the specification of a persistent volume. */
+export type PersistentVolumeSpec = {
+  readonly accessModes?: readonly string[] | undefined;
+  readonly awsElasticBlockStore?: AWSElasticBlockStoreVolumeSource | undefined;
+  readonly azureDisk?: AzureDiskVolumeSource | undefined;
+  readonly azureFile?: AzureFilePersistentVolumeSource | undefined;
+  readonly capacity?: { readonly [key: string]: Quantity } | undefined;
+  readonly cephfs?: CephFSPersistentVolumeSource | undefined;
+  readonly cinder?: CinderPersistentVolumeSource | undefined;
+  readonly claimRef?: ObjectReference | undefined;
+  readonly csi?: CSIPersistentVolumeSource | undefined;
+  readonly fc?: FCVolumeSource | undefined;
+  readonly flexVolume?: FlexPersistentVolumeSource | undefined;
+  readonly flocker?: FlockerVolumeSource | undefined;
+  readonly gcePersistentDisk?: GCEPersistentDiskVolumeSource | undefined;
+  readonly glusterfs?: GlusterfsPersistentVolumeSource | undefined;
+  readonly hostPath?: HostPathVolumeSource | undefined;
+  readonly iscsi?: ISCSIPersistentVolumeSource | undefined;
+  readonly local?: LocalVolumeSource | undefined;
+  readonly mountOptions?: readonly string[] | undefined;
+  readonly nfs?: NFSVolumeSource | undefined;
+  readonly nodeAffinity?: VolumeNodeAffinity | undefined;
+  readonly persistentVolumeReclaimPolicy?: string | undefined;
+  readonly photonPersistentDisk?: PhotonPersistentDiskVolumeSource | undefined;
+  readonly portworxVolume?: PortworxVolumeSource | undefined;
+  readonly quobyte?: QuobyteVolumeSource | undefined;
+  readonly rbd?: RBDPersistentVolumeSource | undefined;
+  readonly scaleIO?: ScaleIOPersistentVolumeSource | undefined;
+  readonly storageClassName?: string | undefined;
+  readonly storageos?: StorageOSPersistentVolumeSource | undefined;
+  readonly volumeAttributesClassName?: string | undefined;
+  readonly volumeMode?: string | undefined;
+  readonly vsphereVolume?: VsphereVirtualDiskVolumeSource | undefined;
+};
+
+/** PersistentVolumeStatus is the current status of a persistent volume. */
+export type PersistentVolumeStatus = {
+  readonly lastPhaseTransitionTime?: string | undefined;
+  readonly message?: string | undefined;
+  readonly phase?: string | undefined;
+  readonly reason?: string | undefined;
 };
 
 /** Represents a Photon Controller persistent disk resource. */
@@ -960,10 +1910,63 @@ export type PodDNSConfigOption = {
   readonly value?: string | undefined;
 };
 
+/** PodDisruptionBudget is an object to define the max disruption that can be caused to a collection of pods */
+export type PodDisruptionBudget = {
+  readonly apiVersion?: string | undefined;
+  readonly kind?: string | undefined;
+  readonly metadata?: ObjectMeta | undefined;
+  readonly spec?: PodDisruptionBudgetSpec | undefined;
+  readonly status?: PodDisruptionBudgetStatus | undefined;
+};
+
+/** PodDisruptionBudgetSpec is a description of a PodDisruptionBudget. */
+export type PodDisruptionBudgetSpec = {
+  readonly maxUnavailable?: number | string | undefined;
+  readonly minAvailable?: number | string | undefined;
+  readonly selector?: LabelSelector | undefined;
+  readonly unhealthyPodEvictionPolicy?: string | undefined;
+};
+
+/** PodDisruptionBudgetStatus represents information about the status of a PodDisruptionBudget. */
+export type PodDisruptionBudgetStatus = {
+  readonly conditions?: readonly Condition[] | undefined;
+  readonly currentHealthy?: number | undefined;
+  readonly desiredHealthy?: number | undefined;
+  readonly disruptedPods?: { readonly [key: string]: string } | undefined;
+  readonly disruptionsAllowed?: number | undefined;
+  readonly expectedPods?: number | undefined;
+  readonly observedGeneration?: number | undefined;
+};
+
 /** PodExtendedResourceClaimStatus is stored in the PodStatus for the extended resource requests backed by DRA. */
 export type PodExtendedResourceClaimStatus = {
   readonly requestMappings: readonly ContainerExtendedResourceRequest[];
   readonly resourceClaimName: string;
+};
+
+/** PodFailurePolicy describes how failed pods influence the backoffLimit. */
+export type PodFailurePolicy = {
+  readonly rules: readonly PodFailurePolicyRule[];
+};
+
+/** PodFailurePolicyOnExitCodesRequirement describes the requirement for handling a failed pod based on its container exit codes. */
+export type PodFailurePolicyOnExitCodesRequirement = {
+  readonly containerName?: string | undefined;
+  readonly operator: string;
+  readonly values: readonly number[];
+};
+
+/** PodFailurePolicyOnPodConditionsPattern describes a pattern for matching an actual pod condition type. */
+export type PodFailurePolicyOnPodConditionsPattern = {
+  readonly status?: string | undefined;
+  readonly type: string;
+};
+
+/** PodFailurePolicyRule describes how a pod failure is handled when the requirements are met. */
+export type PodFailurePolicyRule = {
+  readonly action: string;
+  readonly onExitCodes?: PodFailurePolicyOnExitCodesRequirement | undefined;
+  readonly onPodConditions?: readonly PodFailurePolicyOnPodConditionsPattern[] | undefined;
 };
 
 /** PodIP represents a single IP address allocated to the pod. */
@@ -1092,6 +2095,36 @@ export type PodStatus = {
   readonly startTime?: string | undefined;
 };
 
+/** PodTemplate describes a template for creating copies of a predefined pod. */
+export type PodTemplate = {
+  readonly apiVersion?: string | undefined;
+  readonly kind?: string | undefined;
+  readonly metadata?: ObjectMeta | undefined;
+  readonly template?: PodTemplateSpec | undefined;
+};
+
+/** PodTemplateSpec describes the data a pod should have when created from a template */
+export type PodTemplateSpec = {
+  readonly metadata?: ObjectMeta | undefined;
+  readonly spec?: PodSpec | undefined;
+};
+
+/** PolicyRule holds information that describes a policy rule, but does not contain information about who the rule applies to or which namespace the rule applies to. */
+export type PolicyRule = {
+  readonly apiGroups?: readonly string[] | undefined;
+  readonly nonResourceURLs?: readonly string[] | undefined;
+  readonly resourceNames?: readonly string[] | undefined;
+  readonly resources?: readonly string[] | undefined;
+  readonly verbs: readonly string[];
+};
+
+/** PortStatus represents the error condition of a service port */
+export type PortStatus = {
+  readonly error?: string | undefined;
+  readonly port: number;
+  readonly protocol: string;
+};
+
 /** PortworxVolumeSource represents a Portworx volume resource. */
 export type PortworxVolumeSource = {
   readonly fsType?: string | undefined;
@@ -1109,6 +2142,17 @@ export type Preconditions = {
 export type PreferredSchedulingTerm = {
   readonly preference: NodeSelectorTerm;
   readonly weight: number;
+};
+
+/** PriorityClass defines mapping from a priority class name to the priority integer value. */
+export type PriorityClass = {
+  readonly apiVersion?: string | undefined;
+  readonly description?: string | undefined;
+  readonly globalDefault?: boolean | undefined;
+  readonly kind?: string | undefined;
+  readonly metadata?: ObjectMeta | undefined;
+  readonly preemptionPolicy?: string | undefined;
+  readonly value?: number | undefined;
 };
 
 /** Probe describes a health check to be performed against a container to determine whether it is alive or ready to receive traffic. */
@@ -1142,6 +2186,18 @@ export type QuobyteVolumeSource = {
 };
 
 /** Represents a Rados Block Device mount that lasts the lifetime of a pod. */
+export type RBDPersistentVolumeSource = {
+  readonly fsType?: string | undefined;
+  readonly image: string;
+  readonly keyring?: string | undefined;
+  readonly monitors: readonly string[];
+  readonly pool?: string | undefined;
+  readonly readOnly?: boolean | undefined;
+  readonly secretRef?: SecretReference | undefined;
+  readonly user?: string | undefined;
+};
+
+/** Represents a Rados Block Device mount that lasts the lifetime of a pod. */
 export type RBDVolumeSource = {
   readonly fsType?: string | undefined;
   readonly image: string;
@@ -1151,6 +2207,98 @@ export type RBDVolumeSource = {
   readonly readOnly?: boolean | undefined;
   readonly secretRef?: LocalObjectReference | undefined;
   readonly user?: string | undefined;
+};
+
+/** ReplicaSet ensures that a specified number of pod replicas are running at any given time. */
+export type ReplicaSet = {
+  readonly apiVersion?: string | undefined;
+  readonly kind?: string | undefined;
+  readonly metadata?: ObjectMeta | undefined;
+  readonly spec?: ReplicaSetSpec | undefined;
+  readonly status?: ReplicaSetStatus | undefined;
+};
+
+/** ReplicaSetCondition describes the state of a replica set at a certain point. */
+export type ReplicaSetCondition = {
+  readonly lastTransitionTime?: string | undefined;
+  readonly message?: string | undefined;
+  readonly reason?: string | undefined;
+  readonly status: string;
+  readonly type: string;
+};
+
+/** ReplicaSetSpec is the specification of a ReplicaSet. */
+export type ReplicaSetSpec = {
+  readonly minReadySeconds?: number | undefined;
+  readonly replicas?: number | undefined;
+  readonly selector: LabelSelector;
+  readonly template?: PodTemplateSpec | undefined;
+};
+
+/** ReplicaSetStatus represents the current status of a ReplicaSet. */
+export type ReplicaSetStatus = {
+  readonly availableReplicas?: number | undefined;
+  readonly conditions?: readonly ReplicaSetCondition[] | undefined;
+  readonly fullyLabeledReplicas?: number | undefined;
+  readonly observedGeneration?: number | undefined;
+  readonly readyReplicas?: number | undefined;
+  readonly replicas: number;
+  readonly terminatingReplicas?: number | undefined;
+};
+
+/** ReplicationController represents the configuration of a replication controller. */
+export type ReplicationController = {
+  readonly apiVersion?: string | undefined;
+  readonly kind?: string | undefined;
+  readonly metadata?: ObjectMeta | undefined;
+  readonly spec?: ReplicationControllerSpec | undefined;
+  readonly status?: ReplicationControllerStatus | undefined;
+};
+
+/** ReplicationControllerCondition describes the state of a replication controller at a certain point. */
+export type ReplicationControllerCondition = {
+  readonly lastTransitionTime?: string | undefined;
+  readonly message?: string | undefined;
+  readonly reason?: string | undefined;
+  readonly status: string;
+  readonly type: string;
+};
+
+/** ReplicationControllerSpec is the specification of a replication controller. */
+export type ReplicationControllerSpec = {
+  readonly minReadySeconds?: number | undefined;
+  readonly replicas?: number | undefined;
+  readonly selector?: { readonly [key: string]: string } | undefined;
+  readonly template?: PodTemplateSpec | undefined;
+};
+
+/** ReplicationControllerStatus represents the current status of a replication controller. */
+export type ReplicationControllerStatus = {
+  readonly availableReplicas?: number | undefined;
+  readonly conditions?: readonly ReplicationControllerCondition[] | undefined;
+  readonly fullyLabeledReplicas?: number | undefined;
+  readonly observedGeneration?: number | undefined;
+  readonly readyReplicas?: number | undefined;
+  readonly replicas: number;
+};
+
+/** ResourceAttributes includes the authorization attributes available for resource requests to the Authorizer interface */
+export type ResourceAttributes = {
+  readonly fieldSelector?: FieldSelectorAttributes | undefined;
+  readonly group?: string | undefined;
+  readonly labelSelector?: LabelSelectorAttributes | undefined;
+  readonly name?: string | undefined;
+  readonly namespace?: string | undefined;
+  readonly resource?: string | undefined;
+  readonly subresource?: string | undefined;
+  readonly verb?: string | undefined;
+  readonly version?: string | undefined;
+};
+
+/** ResourceClaim references one entry in PodSpec.ResourceClaims. */
+export type ResourceClaim = {
+  readonly name: string;
+  readonly request?: string | undefined;
 };
 
 /** ResourceFieldSelector represents container resources (cpu, memory) and their output format */
@@ -1167,11 +2315,41 @@ export type ResourceHealth = {
   readonly resourceID: string;
 };
 
+/** ResourceQuota sets aggregate quota restrictions enforced per namespace */
+export type ResourceQuota = {
+  readonly apiVersion?: string | undefined;
+  readonly kind?: string | undefined;
+  readonly metadata?: ObjectMeta | undefined;
+  readonly spec?: ResourceQuotaSpec | undefined;
+  readonly status?: ResourceQuotaStatus | undefined;
+};
+
+/** ResourceQuotaSpec defines the desired hard limits to enforce for Quota. */
+export type ResourceQuotaSpec = {
+  readonly hard?: { readonly [key: string]: Quantity } | undefined;
+  readonly scopeSelector?: ScopeSelector | undefined;
+  readonly scopes?: readonly string[] | undefined;
+};
+
+/** ResourceQuotaStatus defines the enforced hard limits and observed use. */
+export type ResourceQuotaStatus = {
+  readonly hard?: { readonly [key: string]: Quantity } | undefined;
+  readonly used?: { readonly [key: string]: Quantity } | undefined;
+};
+
 /** ResourceRequirements describes the compute resource requirements. */
 export type ResourceRequirements = {
-  readonly claims?: readonly CoreV1ResourceClaim[] | undefined;
+  readonly claims?: readonly ResourceClaim[] | undefined;
   readonly limits?: { readonly [key: string]: Quantity } | undefined;
   readonly requests?: { readonly [key: string]: Quantity } | undefined;
+};
+
+/** ResourceRule is the list of actions the subject is allowed to perform on resources. */
+export type ResourceRule = {
+  readonly apiGroups?: readonly string[] | undefined;
+  readonly resourceNames?: readonly string[] | undefined;
+  readonly resources?: readonly string[] | undefined;
+  readonly verbs: readonly string[];
 };
 
 /** ResourceStatus represents the status of a single resource allocated to a Pod. */
@@ -1180,12 +2358,87 @@ export type ResourceStatus = {
   readonly resources?: readonly ResourceHealth[] | undefined;
 };
 
+/** Role is a namespaced, logical grouping of PolicyRules that can be referenced as a unit by a RoleBinding. */
+export type Role = {
+  readonly apiVersion?: string | undefined;
+  readonly kind?: string | undefined;
+  readonly metadata?: ObjectMeta | undefined;
+  readonly rules?: readonly PolicyRule[] | undefined;
+};
+
+/** RoleBinding references a role, but does not contain it. */
+export type RoleBinding = {
+  readonly apiVersion?: string | undefined;
+  readonly kind?: string | undefined;
+  readonly metadata?: ObjectMeta | undefined;
+  readonly roleRef: RoleRef;
+  readonly subjects?: readonly Subject[] | undefined;
+};
+
+/** RoleRef contains information that points to the role being used */
+export type RoleRef = {
+  readonly apiGroup?: string | undefined;
+  readonly kind: string;
+  readonly name: string;
+};
+
+/** Spec to control the desired behavior of daemon set rolling update. */
+export type RollingUpdateDaemonSet = {
+  readonly maxSurge?: number | string | undefined;
+  readonly maxUnavailable?: number | string | undefined;
+};
+
+/** Spec to control the desired behavior of rolling update. */
+export type RollingUpdateDeployment = {
+  readonly maxSurge?: number | string | undefined;
+  readonly maxUnavailable?: number | string | undefined;
+};
+
+/** RollingUpdateStatefulSetStrategy is used to communicate parameter for RollingUpdateStatefulSetStrategyType. */
+export type RollingUpdateStatefulSetStrategy = {
+  readonly maxUnavailable?: number | string | undefined;
+  readonly partition?: number | undefined;
+};
+
+/** RuntimeClass defines a class of container runtime supported in the cluster. */
+export type RuntimeClass = {
+  readonly apiVersion?: string | undefined;
+  readonly handler: string;
+  readonly kind?: string | undefined;
+  readonly metadata?: ObjectMeta | undefined;
+  readonly overhead?: Overhead | undefined;
+  readonly scheduling?: Scheduling | undefined;
+};
+
 /** SELinuxOptions are the labels to be applied to the container */
 export type SELinuxOptions = {
   readonly level?: string | undefined;
   readonly role?: string | undefined;
   readonly type?: string | undefined;
   readonly user?: string | undefined;
+};
+
+/** Scale represents a scaling request for a resource. */
+export type Scale = {
+  readonly apiVersion?: string | undefined;
+  readonly kind?: string | undefined;
+  readonly metadata?: ObjectMeta | undefined;
+  readonly spec?: ScaleSpec | undefined;
+  readonly status?: ScaleStatus | undefined;
+};
+
+/** ScaleIOPersistentVolumeSource represents a persistent ScaleIO volume */
+export type ScaleIOPersistentVolumeSource = {
+  readonly fsType?: string | undefined;
+  readonly gateway: string;
+  readonly protectionDomain?: string | undefined;
+  readonly readOnly?: boolean | undefined;
+  readonly secretRef: SecretReference;
+  readonly sslEnabled?: boolean | undefined;
+  readonly storageMode?: string | undefined;
+  readonly storagePool?: string | undefined;
+  readonly system: string;
+  readonly volumeName?: string | undefined;
 };
 
 /** ScaleIOVolumeSource represents a persistent ScaleIO volume */
@@ -1200,6 +2453,35 @@ export type ScaleIOVolumeSource = {
   readonly storagePool?: string | undefined;
   readonly system: string;
   readonly volumeName?: string | undefined;
+};
+
+/** ScaleSpec describes the attributes of a scale subresource. */
+export type ScaleSpec = {
+  readonly replicas?: number | undefined;
+};
+
+/** ScaleStatus represents the current status of a scale subresource. */
+export type ScaleStatus = {
+  readonly replicas: number;
+  readonly selector?: string | undefined;
+};
+
+/** Scheduling specifies the scheduling constraints for nodes supporting a RuntimeClass. */
+export type Scheduling = {
+  readonly nodeSelector?: { readonly [key: string]: string } | undefined;
+  readonly tolerations?: readonly Toleration[] | undefined;
+};
+
+/** A scope selector represents the AND of the selectors represented by the scoped-resource selector requirements. */
+export type ScopeSelector = {
+  readonly matchExpressions?: readonly ScopedResourceSelectorRequirement[] | undefined;
+};
+
+/** A scoped-resource selector requirement is a selector that contains values, a scope name, and an operator that relates the scope name and values. */
+export type ScopedResourceSelectorRequirement = {
+  readonly operator: string;
+  readonly scopeName: string;
+  readonly values?: readonly string[] | undefined;
 };
 
 /** SeccompProfile defines a pod/container's seccomp profile settings. */
@@ -1239,6 +2521,12 @@ export type SecretProjection = {
   readonly optional?: boolean | undefined;
 };
 
+/** SecretReference represents a Secret Reference. */
+export type SecretReference = {
+  readonly name?: string | undefined;
+  readonly namespace?: string | undefined;
+};
+
 /** Adapts a Secret into a volume. */
 export type SecretVolumeSource = {
   readonly defaultMode?: number | undefined;
@@ -1263,10 +2551,66 @@ export type SecurityContext = {
   readonly windowsOptions?: WindowsSecurityContextOptions | undefined;
 };
 
+/** SelectableField specifies the JSON path of a field that may be used with field selectors. */
+export type SelectableField = {
+  readonly jsonPath: string;
+};
+
+/** SelfSubjectAccessReview checks whether or the current user can perform an action. */
+export type SelfSubjectAccessReview = {
+  readonly apiVersion?: string | undefined;
+  readonly kind?: string | undefined;
+  readonly metadata?: ObjectMeta | undefined;
+  readonly spec: SelfSubjectAccessReviewSpec;
+  readonly status?: SubjectAccessReviewStatus | undefined;
+};
+
+/** SelfSubjectAccessReviewSpec is a description of the access request. */
+export type SelfSubjectAccessReviewSpec = {
+  readonly nonResourceAttributes?: NonResourceAttributes | undefined;
+  readonly resourceAttributes?: ResourceAttributes | undefined;
+};
+
+/** SelfSubjectReview contains the user information that the kube-apiserver has about the user making this request. */
+export type SelfSubjectReview = {
+  readonly apiVersion?: string | undefined;
+  readonly kind?: string | undefined;
+  readonly metadata?: ObjectMeta | undefined;
+  readonly status?: SelfSubjectReviewStatus | undefined;
+};
+
+/** SelfSubjectReviewStatus is filled by the kube-apiserver and sent back to a user. */
+export type SelfSubjectReviewStatus = {
+  readonly userInfo?: UserInfo | undefined;
+};
+
+/** SelfSubjectRulesReview enumerates the set of actions the current user can perform within a namespace. */
+export type SelfSubjectRulesReview = {
+  readonly apiVersion?: string | undefined;
+  readonly kind?: string | undefined;
+  readonly metadata?: ObjectMeta | undefined;
+  readonly spec: SelfSubjectRulesReviewSpec;
+  readonly status?: SubjectRulesReviewStatus | undefined;
+};
+
+/** SelfSubjectRulesReviewSpec defines the specification for SelfSubjectRulesReview. */
+export type SelfSubjectRulesReviewSpec = {
+  readonly namespace?: string | undefined;
+};
+
 /** ServerAddressByClientCIDR helps the client to determine the server address that they should use, depending on the clientCIDR that they match. */
 export type ServerAddressByClientCIDR = {
   readonly clientCIDR: string;
   readonly serverAddress: string;
+};
+
+/** Service is a named abstraction of software service (for example, mysql) consisting of local port (for example 3306) that the proxy listens on, and the selector that determines which pods will answer requests sent through the proxy. */
+export type Service = {
+  readonly apiVersion?: string | undefined;
+  readonly kind?: string | undefined;
+  readonly metadata?: ObjectMeta | undefined;
+  readonly spec?: ServiceSpec | undefined;
+  readonly status?: ServiceStatus | undefined;
 };
 
 /** ServiceAccount binds together: * a name, understood by users, and perhaps by peripheral systems, for an identity * a principal that can be authenticated and authorized * a set of secrets */
@@ -1286,6 +2630,65 @@ export type ServiceAccountTokenProjection = {
   readonly path: string;
 };
 
+/** ServiceBackendPort is the service port being referenced. */
+export type ServiceBackendPort = {
+  readonly name?: string | undefined;
+  readonly number?: number | undefined;
+};
+
+/** ServicePort contains information on service's port. */
+export type ServicePort = {
+  readonly appProtocol?: string | undefined;
+  readonly name?: string | undefined;
+  readonly nodePort?: number | undefined;
+  readonly port: number;
+  readonly protocol?: string | undefined;
+  readonly targetPort?: number | string | undefined;
+};
+
+/** ServiceReference holds a reference to Service.legacy.k8s.io */
+export type ServiceReference = {
+  readonly name: string;
+  readonly namespace: string;
+  readonly path?: string | undefined;
+  readonly port?: number | undefined;
+};
+
+/** ServiceSpec describes the attributes that a user creates on a service. */
+export type ServiceSpec = {
+  readonly allocateLoadBalancerNodePorts?: boolean | undefined;
+  readonly clusterIP?: string | undefined;
+  readonly clusterIPs?: readonly string[] | undefined;
+  readonly externalIPs?: readonly string[] | undefined;
+  readonly externalName?: string | undefined;
+  readonly externalTrafficPolicy?: string | undefined;
+  readonly healthCheckNodePort?: number | undefined;
+  readonly internalTrafficPolicy?: string | undefined;
+  readonly ipFamilies?: readonly string[] | undefined;
+  readonly ipFamilyPolicy?: string | undefined;
+  readonly loadBalancerClass?: string | undefined;
+  readonly loadBalancerIP?: string | undefined;
+  readonly loadBalancerSourceRanges?: readonly string[] | undefined;
+  readonly ports?: readonly ServicePort[] | undefined;
+  readonly publishNotReadyAddresses?: boolean | undefined;
+  readonly selector?: { readonly [key: string]: string } | undefined;
+  readonly sessionAffinity?: string | undefined;
+  readonly sessionAffinityConfig?: SessionAffinityConfig | undefined;
+  readonly trafficDistribution?: string | undefined;
+  readonly type?: string | undefined;
+};
+
+/** ServiceStatus represents the current status of a service. */
+export type ServiceStatus = {
+  readonly conditions?: readonly Condition[] | undefined;
+  readonly loadBalancer?: LoadBalancerStatus | undefined;
+};
+
+/** SessionAffinityConfig represents the configurations of session affinity. */
+export type SessionAffinityConfig = {
+  readonly clientIP?: ClientIPConfig | undefined;
+};
+
 /** ShardInfo describes the shard selector that was applied to produce a list response. */
 export type ShardInfo = {
   readonly selector: string;
@@ -1294,6 +2697,70 @@ export type ShardInfo = {
 /** SleepAction describes a "sleep" action. */
 export type SleepAction = {
   readonly seconds: number;
+};
+
+/** StatefulSet represents a set of pods with consistent identities. */
+export type StatefulSet = {
+  readonly apiVersion?: string | undefined;
+  readonly kind?: string | undefined;
+  readonly metadata?: ObjectMeta | undefined;
+  readonly spec?: StatefulSetSpec | undefined;
+  readonly status?: StatefulSetStatus | undefined;
+};
+
+/** StatefulSetCondition describes the state of a statefulset at a certain point. */
+export type StatefulSetCondition = {
+  readonly lastTransitionTime?: string | undefined;
+  readonly message?: string | undefined;
+  readonly reason?: string | undefined;
+  readonly status: string;
+  readonly type: string;
+};
+
+/** StatefulSetOrdinals describes the policy used for replica ordinal assignment in this StatefulSet. */
+export type StatefulSetOrdinals = {
+  readonly start?: number | undefined;
+};
+
+/** StatefulSetPersistentVolumeClaimRetentionPolicy describes the policy used for PVCs created from the StatefulSet VolumeClaimTemplates. */
+export type StatefulSetPersistentVolumeClaimRetentionPolicy = {
+  readonly whenDeleted?: string | undefined;
+  readonly whenScaled?: string | undefined;
+};
+
+/** A StatefulSetSpec is the specification of a StatefulSet. */
+export type StatefulSetSpec = {
+  readonly minReadySeconds?: number | undefined;
+  readonly ordinals?: StatefulSetOrdinals | undefined;
+  readonly persistentVolumeClaimRetentionPolicy?: StatefulSetPersistentVolumeClaimRetentionPolicy | undefined;
+  readonly podManagementPolicy?: string | undefined;
+  readonly replicas?: number | undefined;
+  readonly revisionHistoryLimit?: number | undefined;
+  readonly selector: LabelSelector;
+  readonly serviceName?: string | undefined;
+  readonly template: PodTemplateSpec;
+  readonly updateStrategy?: StatefulSetUpdateStrategy | undefined;
+  readonly volumeClaimTemplates?: readonly PersistentVolumeClaim[] | undefined;
+};
+
+/** StatefulSetStatus represents the current state of a StatefulSet. */
+export type StatefulSetStatus = {
+  readonly availableReplicas?: number | undefined;
+  readonly collisionCount?: number | undefined;
+  readonly conditions?: readonly StatefulSetCondition[] | undefined;
+  readonly currentReplicas?: number | undefined;
+  readonly currentRevision?: string | undefined;
+  readonly observedGeneration?: number | undefined;
+  readonly readyReplicas?: number | undefined;
+  readonly replicas: number;
+  readonly updateRevision?: string | undefined;
+  readonly updatedReplicas?: number | undefined;
+};
+
+/** StatefulSetUpdateStrategy indicates the strategy that the StatefulSet controller will use to perform updates. */
+export type StatefulSetUpdateStrategy = {
+  readonly rollingUpdate?: RollingUpdateStatefulSetStrategy | undefined;
+  readonly type?: string | undefined;
 };
 
 /** Status is a return value for calls that don't return other objects. */
@@ -1325,6 +2792,29 @@ export type StatusDetails = {
   readonly uid?: string | undefined;
 };
 
+/** StorageClass describes the parameters for a class of storage for which PersistentVolumes can be dynamically provisioned. */
+export type StorageClass = {
+  readonly allowVolumeExpansion?: boolean | undefined;
+  readonly allowedTopologies?: readonly TopologySelectorTerm[] | undefined;
+  readonly apiVersion?: string | undefined;
+  readonly kind?: string | undefined;
+  readonly metadata?: ObjectMeta | undefined;
+  readonly mountOptions?: readonly string[] | undefined;
+  readonly parameters?: { readonly [key: string]: string } | undefined;
+  readonly provisioner: string;
+  readonly reclaimPolicy?: string | undefined;
+  readonly volumeBindingMode?: string | undefined;
+};
+
+/** Represents a StorageOS persistent volume resource. */
+export type StorageOSPersistentVolumeSource = {
+  readonly fsType?: string | undefined;
+  readonly readOnly?: boolean | undefined;
+  readonly secretRef?: ObjectReference | undefined;
+  readonly volumeName?: string | undefined;
+  readonly volumeNamespace?: string | undefined;
+};
+
 /** Represents a StorageOS persistent volume resource. */
 export type StorageOSVolumeSource = {
   readonly fsType?: string | undefined;
@@ -1332,6 +2822,60 @@ export type StorageOSVolumeSource = {
   readonly secretRef?: LocalObjectReference | undefined;
   readonly volumeName?: string | undefined;
   readonly volumeNamespace?: string | undefined;
+};
+
+/** Subject contains a reference to the object or user identities a role binding applies to. */
+export type Subject = {
+  readonly apiGroup?: string | undefined;
+  readonly kind: string;
+  readonly name: string;
+  readonly namespace?: string | undefined;
+};
+
+/** SubjectAccessReview checks whether or not a user or group can perform an action. */
+export type SubjectAccessReview = {
+  readonly apiVersion?: string | undefined;
+  readonly kind?: string | undefined;
+  readonly metadata?: ObjectMeta | undefined;
+  readonly spec: SubjectAccessReviewSpec;
+  readonly status?: SubjectAccessReviewStatus | undefined;
+};
+
+/** SubjectAccessReviewSpec is a description of the access request. */
+export type SubjectAccessReviewSpec = {
+  readonly extra?: { readonly [key: string]: readonly string[] } | undefined;
+  readonly groups?: readonly string[] | undefined;
+  readonly nonResourceAttributes?: NonResourceAttributes | undefined;
+  readonly resourceAttributes?: ResourceAttributes | undefined;
+  readonly uid?: string | undefined;
+  readonly user?: string | undefined;
+};
+
+/** SubjectAccessReviewStatus */
+export type SubjectAccessReviewStatus = {
+  readonly allowed: boolean;
+  readonly denied?: boolean | undefined;
+  readonly evaluationError?: string | undefined;
+  readonly reason?: string | undefined;
+};
+
+/** SubjectRulesReviewStatus contains the result of a rules check. */
+export type SubjectRulesReviewStatus = {
+  readonly evaluationError?: string | undefined;
+  readonly incomplete: boolean;
+  readonly nonResourceRules: readonly NonResourceRule[];
+  readonly resourceRules: readonly ResourceRule[];
+};
+
+/** SuccessPolicy describes when a Job can be declared as succeeded based on the success of some indexes. */
+export type SuccessPolicy = {
+  readonly rules: readonly SuccessPolicyRule[];
+};
+
+/** SuccessPolicyRule describes rule for declaring a Job as succeeded. */
+export type SuccessPolicyRule = {
+  readonly succeededCount?: number | undefined;
+  readonly succeededIndexes?: string | undefined;
 };
 
 /** Sysctl defines a kernel parameter to be set */
@@ -1354,6 +2898,51 @@ export type Taint = {
   readonly value?: string | undefined;
 };
 
+/** TokenRequest requests a token for a given service account. */
+export type TokenRequest = {
+  readonly apiVersion?: string | undefined;
+  readonly kind?: string | undefined;
+  readonly metadata?: ObjectMeta | undefined;
+  readonly spec?: TokenRequestSpec | undefined;
+  readonly status?: TokenRequestStatus | undefined;
+};
+
+/** TokenRequestSpec contains client provided parameters of a token request. */
+export type TokenRequestSpec = {
+  readonly audiences?: readonly string[] | undefined;
+  readonly boundObjectRef?: BoundObjectReference | undefined;
+  readonly expirationSeconds?: number | undefined;
+};
+
+/** TokenRequestStatus is the result of a token request. */
+export type TokenRequestStatus = {
+  readonly expirationTimestamp?: string | undefined;
+  readonly token?: string | undefined;
+};
+
+/** TokenReview attempts to authenticate a token to a known user. */
+export type TokenReview = {
+  readonly apiVersion?: string | undefined;
+  readonly kind?: string | undefined;
+  readonly metadata?: ObjectMeta | undefined;
+  readonly spec: TokenReviewSpec;
+  readonly status?: TokenReviewStatus | undefined;
+};
+
+/** TokenReviewSpec is a description of the token authentication request. */
+export type TokenReviewSpec = {
+  readonly audiences?: readonly string[] | undefined;
+  readonly token: string;
+};
+
+/** TokenReviewStatus is the result of the token authentication request. */
+export type TokenReviewStatus = {
+  readonly audiences?: readonly string[] | undefined;
+  readonly authenticated?: boolean | undefined;
+  readonly error?: string | undefined;
+  readonly user?: UserInfo | undefined;
+};
+
 /** The pod this Toleration is attached to tolerates any taint that matches the triple <key,value,effect> using the matching operator <operator>. */
 export type Toleration = {
   readonly effect?: string | undefined;
@@ -1361,6 +2950,17 @@ export type Toleration = {
   readonly operator?: string | undefined;
   readonly tolerationSeconds?: number | undefined;
   readonly value?: string | undefined;
+};
+
+/** A topology selector requirement is a selector that matches given label. */
+export type TopologySelectorLabelRequirement = {
+  readonly key: string;
+  readonly values: readonly string[];
+};
+
+/** A topology selector term represents the result of label queries. */
+export type TopologySelectorTerm = {
+  readonly matchLabelExpressions?: readonly TopologySelectorLabelRequirement[] | undefined;
 };
 
 /** TopologySpreadConstraint specifies how to spread matching pods among the given topology. */
@@ -1388,6 +2988,30 @@ export type TypedObjectReference = {
   readonly kind: string;
   readonly name: string;
   readonly namespace?: string | undefined;
+};
+
+/** UncountedTerminatedPods holds UIDs of Pods that have terminated but haven't been accounted in Job status counters. */
+export type UncountedTerminatedPods = {
+  readonly failed?: readonly string[] | undefined;
+  readonly succeeded?: readonly string[] | undefined;
+};
+
+/** UserInfo holds the information about the user needed to implement the user.Info interface. */
+export type UserInfo = {
+  readonly extra?: { readonly [key: string]: readonly string[] } | undefined;
+  readonly groups?: readonly string[] | undefined;
+  readonly uid?: string | undefined;
+  readonly username?: string | undefined;
+};
+
+/** ValidationRule describes a validation rule written in the CEL expression language. */
+export type ValidationRule = {
+  readonly fieldPath?: string | undefined;
+  readonly message?: string | undefined;
+  readonly messageExpression?: string | undefined;
+  readonly optionalOldSelf?: boolean | undefined;
+  readonly reason?: string | undefined;
+  readonly rule: string;
 };
 
 /** Volume represents a named volume in a pod that may be accessed by any container in the pod. */
@@ -1425,10 +3049,47 @@ export type Volume = {
   readonly vsphereVolume?: VsphereVirtualDiskVolumeSource | undefined;
 };
 
+/** VolumeAttachment captures the intent to attach or detach the specified volume to/from the specified node. */
+export type VolumeAttachment = {
+  readonly apiVersion?: string | undefined;
+  readonly kind?: string | undefined;
+  readonly metadata?: ObjectMeta | undefined;
+  readonly spec: VolumeAttachmentSpec;
+  readonly status?: VolumeAttachmentStatus | undefined;
+};
+
+/** VolumeAttachmentSource represents a volume that should be attached. */
+export type VolumeAttachmentSource = {
+  readonly inlineVolumeSpec?: PersistentVolumeSpec | undefined;
+  readonly persistentVolumeName?: string | undefined;
+};
+
+/** VolumeAttachmentSpec is the specification of a VolumeAttachment request. */
+export type VolumeAttachmentSpec = {
+  readonly attacher: string;
+  readonly nodeName: string;
+  readonly source: VolumeAttachmentSource;
+};
+
+/** VolumeAttachmentStatus is the status of a VolumeAttachment request. */
+export type VolumeAttachmentStatus = {
+  readonly attachError?: VolumeError | undefined;
+  readonly attached: boolean;
+  readonly attachmentMetadata?: { readonly [key: string]: string } | undefined;
+  readonly detachError?: VolumeError | undefined;
+};
+
 /** volumeDevice describes a mapping of a raw block device within a container. */
 export type VolumeDevice = {
   readonly devicePath: string;
   readonly name: string;
+};
+
+/** VolumeError captures an error encountered during a volume operation. */
+export type VolumeError = {
+  readonly errorCode?: number | undefined;
+  readonly message?: string | undefined;
+  readonly time?: string | undefined;
 };
 
 /** VolumeMount describes a mounting of a Volume within a container. */
@@ -1449,6 +3110,16 @@ export type VolumeMountStatus = {
   readonly readOnly?: boolean | undefined;
   readonly recursiveReadOnly?: string | undefined;
   readonly volumeStatus?: VolumeStatus | undefined;
+};
+
+/** VolumeNodeAffinity defines constraints that limit what nodes this volume can be accessed from. */
+export type VolumeNodeAffinity = {
+  readonly required?: NodeSelector | undefined;
+};
+
+/** VolumeNodeResources is a set of resource limits for scheduling of volumes. */
+export type VolumeNodeResources = {
+  readonly count?: number | undefined;
 };
 
 /** Projection that may be projected along with other supported volume types. */
@@ -1478,6 +3149,19 @@ export type VsphereVirtualDiskVolumeSource = {
   readonly storagePolicyID?: string | undefined;
   readonly storagePolicyName?: string | undefined;
   readonly volumePath: string;
+};
+
+/** WebhookClientConfig contains the information to make a TLS connection with the webhook. */
+export type WebhookClientConfig = {
+  readonly caBundle?: string | undefined;
+  readonly service?: ServiceReference | undefined;
+  readonly url?: string | undefined;
+};
+
+/** WebhookConversion describes how to call a conversion webhook */
+export type WebhookConversion = {
+  readonly clientConfig?: WebhookClientConfig | undefined;
+  readonly conversionReviewVersions: readonly string[];
 };
 
 /** The weights of all of the matched WeightedPodAffinityTerm fields are added per-node to find the most preferred node(s) */

@@ -10,6 +10,8 @@ export type FieldSchema = {
 
 export type TypeSchema = {
   readonly name: string;
+  /** Kubernetes' own name of the type, as OpenAPI has it: "io.k8s.api.core.v1.Pod". */
+  readonly definition: string;
   readonly required: readonly string[];
   readonly fields: ReadonlyMap<string, FieldSchema>;
 };
@@ -22,6 +24,7 @@ function parseField(text: string): FieldSchema {
 }
 
 type RawType = {
+  readonly name: string;
   readonly required?: readonly string[];
   readonly fields: { readonly [name: string]: string };
 };
@@ -31,6 +34,7 @@ const TYPES: ReadonlyMap<string, TypeSchema> = new Map(
     name,
     {
       name,
+      definition: raw.name,
       required: raw.required ?? [],
       fields: new Map(Object.entries(raw.fields).map(([field, text]) => [field, parseField(text)])),
     },

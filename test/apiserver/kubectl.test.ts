@@ -65,6 +65,24 @@ test('apply, get, change, describe, delete', { timeout: 60_000 }, async (t) => {
   assert.match(await ok(['version']), /Server Version: v1\.36\.2\+podwright/);
 });
 
+test('a List, and what OpenAPI tells', { timeout: 60_000 }, async (t) => {
+  const { kubectl } = await apiRig(t);
+  const item = (name: string): string =>
+    `- {apiVersion: v1, kind: ConfigMap, metadata: {name: ${name}}, data: {k: v}}`;
+  const list = ['apiVersion: v1', 'kind: List', 'items:', item('one'), item('two')].join('\n');
+  const created = await kubectl(['create', '-f', '-'], list);
+  assert.equal(created.stdout, 'configmap/one created\nconfigmap/two created\n', created.stderr);
+  const applied = await kubectl(['apply', '-f', '-'], list.replaceAll('v}', 'w}'));
+  assert.match(applied.stdout, /configmap\/one configured\nconfigmap\/two configured/, applied.stderr);
+  const { stdout } = await kubectl(['explain', 'pod.spec.containers.livenessProbe.periodSeconds']);
+  assert.match(stdout, /FIELD: periodSeconds <integer>[\s\S]*How often \(in seconds\) to perform the probe/);
+  const v2 = await kubectl(['get', '--raw', '/openapi/v2']);
+  const { definitions } = JSON.parse(v2.stdout) as {
+    definitions: { [name: string]: { description?: string } };
+  };
+  assert.match(definitions['io.k8s.api.core.v1.Pod']?.description ?? '', /collection of containers/);
+});
+
 test('create of what kubectl sends as protobuf', { timeout: 60_000 }, async (t) => {
   const { kubectl } = await apiRig(t);
   for (const args of [

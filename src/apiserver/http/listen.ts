@@ -16,7 +16,7 @@ import { discovery } from './discovery.ts';
 import { type Exchange, sendError, sendText } from './exchange.ts';
 import { EXEC_PROTOCOLS, serveExec } from './exec.ts';
 import { kubeconfigText } from './kubeconfig.ts';
-import { createOpenApi, type OpenApi } from './openapi.ts';
+import { createOpenApi, type OpenApi } from './openapi/openapi.ts';
 import { ensurePki } from './pki.ts';
 import { type HandlerParts, serveBindings, serveResource } from './resource.ts';
 import { parseRoute } from './route.ts';
@@ -80,10 +80,10 @@ async function serve(exchange: Exchange, context: Context): Promise<void> {
       response.end(JSON.stringify(found.body));
       return;
     }
-    const openApi = context.openApi.answer(path);
+    const openApi = await context.openApi.answer(path, request.headers.accept ?? '');
     if (openApi !== undefined) {
-      response.writeHead(200, { 'Content-Type': 'application/json' });
-      response.end(openApi);
+      response.writeHead(200, { 'Content-Type': openApi.contentType, Vary: 'Accept' });
+      response.end(openApi.body);
       return;
     }
   }
@@ -191,7 +191,7 @@ export async function listen(
   ];
   const pki = await ensurePki(join(dataDir, 'pki'), [...new Set(hosts)]);
   const closing = new AbortController();
-  const openApi = createOpenApi(parts.parts.kinds);
+  const openApi = createOpenApi(() => parts.parts.kinds);
   const context: Context = { ...parts, adminToken: pki.adminToken, openApi, closing: closing.signal };
   const server = createServer({
     cert: pki.server.certificate,

@@ -1,24 +1,31 @@
 // Lists that a strategic merge patch merges item by item instead of replacing: "Type.field" and the field that names an
 // item, or null for a list of plain values merged as a set. Kubernetes publishes them as x-kubernetes-patch-merge-key;
-// test/kube/merge-keys.test.ts compares this table with the published document.
+// test/kube/api-schema.test.ts compares this table with the published document.
 
 export const MERGE_KEYS: { readonly [field: string]: string | null } = {
+  'CSINodeSpec.drivers': 'name',
   'Container.env': 'name',
   'Container.ports': 'containerPort',
   'Container.volumeDevices': 'devicePath',
   'Container.volumeMounts': 'mountPath',
   'ContainerStatus.allocatedResourcesStatus': 'name',
   'ContainerStatus.volumeMounts': 'mountPath',
+  'DaemonSetStatus.conditions': 'type',
+  'DeploymentStatus.conditions': 'type',
   'EphemeralContainer.env': 'name',
   'EphemeralContainer.ports': 'containerPort',
   'EphemeralContainer.volumeDevices': 'devicePath',
   'EphemeralContainer.volumeMounts': 'mountPath',
+  'JSONSchemaProps.x-kubernetes-validations': 'rule',
+  'JobStatus.conditions': 'type',
   'NamespaceStatus.conditions': 'type',
   'NodeSpec.podCIDRs': null,
   'NodeStatus.addresses': 'type',
   'NodeStatus.conditions': 'type',
   'ObjectMeta.finalizers': null,
   'ObjectMeta.ownerReferences': 'uid',
+  'PersistentVolumeClaimStatus.conditions': 'type',
+  'PodDisruptionBudgetStatus.conditions': 'type',
   'PodSpec.containers': 'name',
   'PodSpec.ephemeralContainers': 'name',
   'PodSpec.hostAliases': 'ip',
@@ -32,11 +39,17 @@ export const MERGE_KEYS: { readonly [field: string]: string | null } = {
   'PodStatus.hostIPs': 'ip',
   'PodStatus.podIPs': 'ip',
   'PodStatus.resourceClaimStatuses': 'name',
+  'ReplicaSetStatus.conditions': 'type',
+  'ReplicationControllerStatus.conditions': 'type',
   'ServiceAccount.secrets': 'name',
+  'ServiceSpec.ports': 'port',
+  'ServiceStatus.conditions': 'type',
+  'StatefulSetStatus.conditions': 'type',
 };
 
 /** Those whose items carry $retainKeys: an item's other fields go when one of its union changes. */
 export const RETAIN_KEYS: readonly string[] = [
+  'DeploymentSpec.strategy',
   'PodSpec.resourceClaims',
   'PodSpec.volumes',
   'PodStatus.resourceClaimStatuses',
