@@ -40,7 +40,9 @@ export async function startScratchEngine(name: string): Promise<ScratchEngine> {
       await engine.stop();
       const instance = createHash('sha256').update(realpathSync(dataDir)).digest('hex').slice(0, 8);
       const left = tracesOfPods({ dirs: [dataDir, runDir], instance });
-      if (left.length === 0) rmSync(runDir, { recursive: true, force: true });
+      // What leaked is left for whoever looks for the reason.
+      if (left.length === 0)
+        for (const dir of [runDir, dataDir]) rmSync(dir, { recursive: true, force: true });
       return left;
     },
   };
