@@ -55,26 +55,31 @@ export function createSkopeo(dirs: MachineDirs): Skopeo {
   const store = `containers-storage:[overlay@${root}+${join(dirs.runDir, 'storage')}:overlay.skip_mount_home=true]`;
   const policy = existsSync(POLICY_FILE) ? ['--policy', POLICY_FILE] : ['--insecure-policy'];
   let cleared: Promise<void> | undefined;
+  const withScratch: Skopeo['withScratch'] = async (work) => {
+    cleared ??= clear(scratchRoot);
+    await cleared;
+    const scratch = await mkdtemp(join(scratchRoot, `${process.pid}-`));
+    try {
+      return await work(scratch);
+    } finally {
+      await rm(scratch, { recursive: true, force: true });
+    }
+  };
   return {
+    withScratch,
     copy: ({ source, name, scratch, args = [], signal }) =>
       runProgram('skopeo', [...policy, 'copy', '--quiet', ...args, source, `${store}${name}`], {
         env: skopeoEnv(scratch),
         timeoutMs: BOUNDS.pullTimeoutMs,
         signal,
       }),
-    deleteImage: async (id) => {
-      await runProgramChecked('skopeo', [...policy, 'delete', `${store}@${id}`]);
-    },
-    withScratch: async (work) => {
-      cleared ??= clear(scratchRoot);
-      await cleared;
-      const scratch = await mkdtemp(join(scratchRoot, `${process.pid}-`));
-      try {
-        return await work(scratch);
-      } finally {
-        await rm(scratch, { recursive: true, force: true });
-      }
-    },
+    // skopeo leaves an empty temporary directory behind here.
+    deleteImage: (id) =>
+      withScratch(async (scratch) => {
+        await runProgramChecked('skopeo', [...policy, 'delete', `${store}@${id}`], {
+          env: skopeoEnv(scratch),
+        });
+      }),
   };
 }
 
