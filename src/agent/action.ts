@@ -4,6 +4,7 @@ import { BOUNDS } from '../base/bounds.ts';
 import type { ContainerId } from '../base/brand.ts';
 import type { PodStatus } from '../kube/api-types.ts';
 import { doublingBackoffMs } from './backoff.ts';
+import { type Hook, hookKey } from './observed.ts';
 
 export type Action =
   /** Reads the ConfigMaps and Secrets the pod refers to, and follows them from then on. */
@@ -33,8 +34,17 @@ export type Action =
       readonly kind: 'signalContainer';
       readonly container: string;
       readonly id: ContainerId;
-      readonly signal: 'SIGTERM' | 'SIGKILL';
-      readonly why: string;
+      readonly signal: string;
+      /** Message of the Killing event, where this is the first step of the stop. */
+      readonly why?: string | undefined;
+    }
+  | {
+      readonly kind: 'runHook';
+      readonly hook: Hook;
+      readonly container: string;
+      readonly id: ContainerId;
+      /** Message of the Killing event, for a preStop hook. */
+      readonly why?: string | undefined;
     }
   | {
       readonly kind: 'removeContainer';
@@ -72,6 +82,8 @@ export function actionKey(action: Action): string {
       return `${action.kind} ${action.id}`;
     case 'signalContainer':
       return `${action.kind} ${action.id} ${action.signal}`;
+    case 'runHook':
+      return hookKey(action.hook, action.id);
     case 'patchStatus':
       return `patchStatus ${JSON.stringify(action.patch)}`;
     case 'loadSources':
@@ -98,6 +110,8 @@ function subjectOf(action: Action): string {
       return `image ${action.container}`;
     case 'patchStatus':
       return 'status';
+    case 'runHook':
+      return `${action.hook} ${action.container}`;
     case 'createSandbox':
       // Ending the old one must not race with a container that is being started in it.
       return action.replaces.length === 0 ? 'sandbox' : 'pod';
@@ -114,17 +128,22 @@ function subjectOf(action: Action): string {
   }
 }
 
-/** Whether two actions must not run at the same time. Images and the API object are not the pod's on the machine. */
+/**
+ * Whether two actions must not run at the same time. Images and the API object are not the pod's on the machine, and a
+ * hook must not hold up the end of its container.
+ */
 export function isConflict(one: Action, other: Action): boolean {
   const [a, b] = [subjectOf(one), subjectOf(other)];
   if (a === b) return true;
-  const isOutside = (action: Action): boolean => action.kind === 'pullImage' || action.kind === 'patchStatus';
+  const isOutside = (action: Action): boolean =>
+    ['pullImage', 'patchStatus', 'runHook'].includes(action.kind);
   return (a === 'pod' || b === 'pod') && !isOutside(one) && !isOutside(other);
 }
 
 /** Long work is given up when the plan no longer has it; the others are short, or must not be left half done. */
 export function isAbortable({ kind }: Action): boolean {
-  return ['loadSources', 'setUpVolumes', 'pullImage', 'createSandbox', 'createContainer'].includes(kind);
+  const long = ['loadSources', 'setUpVolumes', 'pullImage', 'createSandbox', 'createContainer', 'runHook'];
+  return long.includes(kind);
 }
 
 /** Wait before the same action may run again after it ended `times` times in a row. */

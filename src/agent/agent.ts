@@ -12,6 +12,7 @@ import { PODS } from '../client/resources.ts';
 import type { Pod } from '../kube/api-types.ts';
 import { quantityMilli, quantityValue } from '../kube/quantity.ts';
 import type { DnsConfig, Machine, PodIdentity } from '../machine/machine.ts';
+import { checkRunner } from './checks/run-check.ts';
 import { podIdentity } from './container-config.ts';
 import { ImagePuller } from './image-puller.ts';
 import { createNodeApi } from './node-api.ts';
@@ -37,6 +38,8 @@ export type AgentOptions = {
   readonly version?: string | undefined;
   /** The node's own resolver, merged under a pod's dnsConfig. Absent: such pods get dnsConfig alone. */
   readonly nodeDns?: DnsConfig | undefined;
+  /** For tests: 0..1. */
+  readonly random?: (() => number) | undefined;
   /** A directory of static pod manifests. */
   readonly manifestsDir?: string | undefined;
 };
@@ -54,13 +57,15 @@ export function createAgent(options: AgentOptions): Agent {
   const node = describeNode(options);
   const workers = new Map<PodUid, PodWorker>();
   const stopping = new AbortController();
-  const sources = new SourceCache({ api, log, onChange: (uid) => workers.get(uid)?.wake() });
+  const sources = new SourceCache({ api, clock, log, onChange: (uid) => workers.get(uid)?.wake() });
   const parts: AgentParts = {
     api,
     machine,
     clock,
     sources,
     puller: new ImagePuller(machine.images),
+    runCheck: checkRunner(machine),
+    random: options.random ?? Math.random,
     node: nodeInfo(node, options.nodeDns),
   };
   const recorder = createEventRecorder({ api, clock, log, component: 'kubelet', host: node.name });

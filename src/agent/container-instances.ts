@@ -18,6 +18,7 @@ export type Exited = In<'exited'>;
 /** The agent's notes on an instance. */
 export const HASH_ANNOTATION = 'podwright.dev/container-hash';
 export const STREAK_ANNOTATION = 'podwright.dev/restart-streak';
+export const STOP_SIGNAL_ANNOTATION = 'podwright.dev/stop-signal';
 
 /** What, changed, restarts a container. Like the kubelet's: everything else in the spec is immutable or resized. */
 export function definitionHash(container: Container): string {
@@ -46,11 +47,6 @@ export function runsOf(observed: Observed, name: string): readonly (Running | Ex
 
 export function lastRunOf(observed: Observed, name: string): Running | Exited | undefined {
   return runsOf(observed, name).at(-1);
-}
-
-/** The seam for probes: without a startup probe a running container has started, and without a readiness probe it is ready. */
-export function isStarted(instance: Instance | undefined): boolean {
-  return instance !== undefined && isRunning(instance);
 }
 
 export function newestSandbox(observed: Observed): ObservedSandbox | undefined {

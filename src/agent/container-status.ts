@@ -5,12 +5,12 @@ import type { Container, ContainerState, ContainerStatus, Pod } from '../kube/ap
 import { isSidecar } from '../kube/pod.ts';
 import { createKey, pullKey } from './action.ts';
 import { goDuration, restartDelayMs } from './backoff.ts';
+import { isPostStartDone, isReady, isStarted } from './container-health.ts';
 import {
   type Exited,
   initContainers,
   isExited,
   isRunning,
-  isStarted,
   type Running,
   runsOf,
   streakOf,
@@ -40,7 +40,7 @@ export function containerStatus(
   const state =
     last === undefined ? neverRanState(container, context, isInTurn) : stateOf(container, last, context);
   // lastState is the last end before what `state` shows.
-  const before = state.waiting !== undefined ? last : runs.at(-2);
+  const before = last !== undefined && isExited(last) && state.waiting !== undefined ? last : runs.at(-2);
   const isDone = isOneShot && last !== undefined && isExited(last) && last.state.exitCode === 0;
   return {
     name: container.name,
@@ -50,8 +50,8 @@ export function containerStatus(
     state,
     lastState: before !== undefined && isExited(before) ? { terminated: terminatedOf(observed, before) } : {},
     restartCount: last?.attempt ?? 0,
-    ready: isOneShot ? isDone : isStarted(last),
-    started: isOneShot ? false : isStarted(last),
+    ready: isOneShot ? isDone : isReady({ pod, container }, last, observed),
+    started: !isOneShot && isStarted({ pod, container }, last, observed),
     ...(container.resources === undefined ? {} : { resources: container.resources }),
   };
 }
@@ -61,7 +61,11 @@ const containerIdText = (observed: Observed, instance: Running | Exited): string
 
 function stateOf(container: Container, last: Running | Exited, context: StatusContext): ContainerState {
   const { observed, pod } = context;
-  if (isRunning(last)) return { running: { startedAt: timeText(last.state.startedAtMs) } };
+  if (isRunning(last)) {
+    return isPostStartDone({ pod, container }, last, observed)
+      ? { running: { startedAt: timeText(last.state.startedAtMs) } }
+      : { waiting: { reason: startingReason(pod) } };
+  }
   const next = context.life === 'kept' ? nextInstance(pod, container, observed) : undefined;
   if (next === undefined) return { terminated: terminatedOf(observed, last) };
   const problem = problemOf(container, context, next.attempt);
@@ -94,8 +98,11 @@ function neverRanState(container: Container, context: StatusContext, isInTurn: b
   }
   const problem = isInTurn ? problemOf(container, context, 0) : undefined;
   if (problem !== undefined) return { waiting: problem };
-  const hasInit = initContainers(context.pod).length > 0;
-  return { waiting: { reason: hasInit ? 'PodInitializing' : 'ContainerCreating' } };
+  return { waiting: { reason: startingReason(context.pod) } };
+}
+
+function startingReason(pod: Pod): string {
+  return initContainers(pod).length > 0 ? 'PodInitializing' : 'ContainerCreating';
 }
 
 /** What keeps the next instance from being made: its image or its creation. */

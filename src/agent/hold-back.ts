@@ -24,6 +24,13 @@ export function withWake(plan: Plan, atMs: number | undefined): Plan {
   return { ...plan, wakeAtMs: Math.min(atMs, plan.wakeAtMs ?? Number.POSITIVE_INFINITY) };
 }
 
+/** All actions, and the earliest wake-up. */
+export function joinPlans(plans: readonly Plan[]): Plan {
+  const actions = plans.flatMap((plan) => plan.actions);
+  const wakeAtMs = Math.min(...plans.map((plan) => plan.wakeAtMs ?? Number.POSITIVE_INFINITY));
+  return Number.isFinite(wakeAtMs) ? { actions, wakeAtMs } : { actions };
+}
+
 export type StepEnd = { readonly atMs: number; readonly problem?: Step['problem'] };
 
 /** The steps with one more end of an action; those old enough to be forgotten are left out. */

@@ -1,6 +1,7 @@
 // Everything planPod and podStatus look at beside the pod object: what the machine tells, and what this engine has
 // noted since it started. The machine's part survives the engine; the notes do not, and need not: losing them costs a
 // repeated step, never a wrong one.
+import type { ContainerId } from '../base/brand.ts';
 import type { ObservedPod } from '../machine/machine.ts';
 
 /** How one action went the last times it ended, by its key (action.ts). */
@@ -19,12 +20,31 @@ export type ReadyImage = {
   readonly imageId: string;
   /** The image config's User, for runAsNonRoot. */
   readonly user: string;
+  /** The image config's StopSignal. */
+  readonly stopSignal?: string | undefined;
 };
+
+export type ProbeKind = 'startup' | 'liveness' | 'readiness';
+/** What the last results in a row have come to; a probe not yet decided has none. */
+export type ProbeVerdict = 'success' | 'failure';
+export const probeKey = (kind: ProbeKind, id: ContainerId): string => `${kind} ${id}`;
+
+export type Hook = 'postStart' | 'preStop';
+/** Without a result it is under way. */
+export type HookNote = {
+  readonly startedAtMs: number;
+  readonly result?: 'succeeded' | 'failed' | undefined;
+};
+export const hookKey = (hook: Hook, id: ContainerId): string => `${hook} ${id}`;
 
 export type Notes = {
   /** By container name. */
   readonly images: ReadonlyMap<string, ReadyImage>;
   readonly steps: ReadonlyMap<string, Step>;
+  /** By probeKey(). */
+  readonly probes: ReadonlyMap<string, ProbeVerdict>;
+  /** By hookKey(). */
+  readonly hooks: ReadonlyMap<string, HookNote>;
   /** Version of all ConfigMaps and Secrets the pod refers to: any change changes it. Absent: not all read yet. */
   readonly sourcesVersion?: string | undefined;
   /** The sources version the volumes were last set up from by this engine. */

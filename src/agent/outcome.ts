@@ -2,12 +2,12 @@
 // Decided from what is observed, so a restarted engine decides the same.
 import type { Container, Pod } from '../kube/api-types.ts';
 import { isSidecar, isTerminal } from '../kube/pod.ts';
+import { isStarted } from './container-health.ts';
 import {
   allContainers,
   appContainers,
   initContainers,
   isExited,
-  isStarted,
   lastRunOf,
   msOf,
   newestSandbox,
@@ -108,5 +108,6 @@ export function isPassed(pod: Pod, container: Container, observed: Observed): bo
 export function letsOthersStart(pod: Pod, container: Container, observed: Observed): boolean {
   if (isPassed(pod, container, observed)) return true;
   const last = lastRunOf(observed, container.name);
-  return isSidecar(container) && last?.sandboxAttempt === wantedSandboxAttempt(observed) && isStarted(last);
+  const isHere = last?.sandboxAttempt === wantedSandboxAttempt(observed);
+  return isSidecar(container) && isHere && isStarted({ pod, container }, last, observed);
 }

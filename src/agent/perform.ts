@@ -7,13 +7,15 @@ import { PODS } from '../client/resources.ts';
 import type { Container, Pod } from '../kube/api-types.ts';
 import type { DnsConfig, Machine, PodIdentity } from '../machine/machine.ts';
 import type { Action } from './action.ts';
+import type { RunCheck } from './checks/check.ts';
 import { containerConfig } from './container-config.ts';
 import { allContainers, newestSandbox } from './container-instances.ts';
 import type { NodeFacts } from './downward.ts';
 import { type ImagePuller, pullPolicyOf } from './image-puller.ts';
-import type { Observed, ReadyImage, Step } from './observed.ts';
+import { type HookNote, hookKey, type Observed, type ReadyImage, type Step } from './observed.ts';
 import { type PodEvents, tellBackOffs } from './pod-events.ts';
 import { pullForPod, pullVolumeImages } from './pull-image.ts';
+import { runHook } from './run-hook.ts';
 import { sandboxConfig } from './sandbox-config.ts';
 import type { SourceCache } from './source-cache.ts';
 import { volumeSetup } from './volume-config.ts';
@@ -33,6 +35,9 @@ export type AgentParts = {
   readonly machine: Machine;
   readonly clock: Clock;
   readonly puller: ImagePuller;
+  readonly runCheck: RunCheck;
+  /** 0..1 */
+  readonly random: () => number;
   readonly sources: SourceCache;
   readonly node: NodeInfo;
 };
@@ -50,6 +55,7 @@ export type ActionContext = {
 /** What an action has found out, for the worker's notes. */
 export type Learned =
   | { readonly kind: 'image'; readonly container: string; readonly image: ReadyImage }
+  | { readonly kind: 'hook'; readonly key: string; readonly result: NonNullable<HookNote['result']> }
   | { readonly kind: 'volumes'; readonly version: string }
   | { readonly kind: 'pod'; readonly pod: Pod };
 
@@ -86,9 +92,11 @@ export async function perform(action: Action, context: ActionContext): Promise<L
       events.tell('Normal', 'Started', `Started container ${action.container}`, action.container);
       return undefined;
     case 'signalContainer':
-      if (action.signal === 'SIGTERM') events.tell('Normal', 'Killing', action.why, action.container);
+      if (action.why) events.tell('Normal', 'Killing', action.why, action.container);
       await machine.signalContainer(action.id, action.signal);
       return undefined;
+    case 'runHook':
+      return performHook(action, context);
     case 'removeContainer':
       await machine.removeContainer(action.id, { log: 'remove' });
       return undefined;
@@ -143,7 +151,7 @@ async function pullImage(action: ActionOf<'pullImage'>, context: ActionContext):
   return {
     kind: 'image',
     container: name,
-    image: { reference, attempt, imageId: image.id, user: image.user },
+    image: { reference, attempt, imageId: image.id, user: image.user, stopSignal: image.stopSignal },
   };
 }
 
@@ -171,6 +179,30 @@ async function createContainer(action: ActionOf<'createContainer'>, context: Act
   });
   await parts.machine.createContainer(config, signal);
   events.tell('Normal', 'Created', `Created container: ${name}`, name);
+}
+
+/** A hook that fails is told as an Event and noted: what follows from it is the plan's. */
+async function performHook(action: ActionOf<'runHook'>, context: ActionContext): Promise<Learned> {
+  const { parts, events, observed, signal } = context;
+  const { hook, container: name, id, why } = action;
+  const container = containerOf(context, name);
+  if (why) events.tell('Normal', 'Killing', why, name);
+  const sandbox = newestSandbox(observed)?.state;
+  const podIp = (sandbox?.kind === 'ready' ? sandbox.ips[0] : undefined) ?? parts.node.ips[0] ?? '127.0.0.1';
+  const key = hookKey(hook, id);
+  try {
+    const { machine, clock } = parts;
+    await runHook(container.lifecycle?.[hook] ?? {}, { container, id, podIp }, { machine, clock, signal });
+    return { kind: 'hook', key, result: 'succeeded' };
+  } catch (error) {
+    if (signal.aborted || !isPodwrightError(error)) throw error;
+    const [reason, text] =
+      hook === 'postStart'
+        ? ['FailedPostStartHook', 'PostStartHook failed']
+        : ['FailedPreStopHook', 'PreStopHook failed'];
+    events.tell('Warning', reason, text, name);
+    return { kind: 'hook', key, result: 'failed' };
+  }
 }
 
 async function patchStatus(

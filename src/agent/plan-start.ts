@@ -11,41 +11,54 @@ import {
   definitionHash,
   HASH_ANNOTATION,
   initContainers,
-  isDefinitionChanged,
-  isRunning,
   lastRunOf,
   newestSandbox,
+  STOP_SIGNAL_ANNOTATION,
   STREAK_ANNOTATION,
   wantedSandboxAttempt,
 } from './container-instances.ts';
+import { joinPlans } from './hold-back.ts';
 import { type Next, nextInstance } from './next-instance.ts';
-import type { Observed } from './observed.ts';
+import { hookKey, type Observed } from './observed.ts';
 import { letsOthersStart } from './outcome.ts';
-import { graceMs } from './plan-stop.ts';
+import { planRunning } from './plan-running.ts';
 import { planTidy } from './plan-tidy.ts';
 
 /** @param observed as recollect() completed it. */
 export function planStart(pod: Pod, observed: Observed, nowMs: number): Plan {
-  const waits: number[] = [];
   const actions: Action[] = [
     ...prepareSandbox(observed),
     ...prepareVolumes(pod, observed),
-    ...prepareImages(pod, observed, nowMs),
+    ...prepareImages(pod, allContainers(pod), { observed, nowMs }),
     ...planTidy(pod, observed),
   ];
-  for (const container of allContainers(pod)) {
-    const change = replaceChanged(pod, container, { observed, nowMs });
-    actions.push(...change.actions);
-    if (change.wakeAtMs !== undefined) waits.push(change.wakeAtMs);
-  }
-  for (const container of containersInTurn(pod, observed)) {
-    const next = nextInstance(pod, container, observed);
-    if (next === undefined) continue;
-    if (next.atMs > nowMs) waits.push(next.atMs);
-    else actions.push(...bringUp(pod, container, { observed, next }));
-  }
-  return waits.length === 0 ? { actions } : { actions, wakeAtMs: Math.min(...waits) };
+  return joinPlans([
+    { actions },
+    ...allContainers(pod).map((container) => planRunning(pod, container, { observed, nowMs })),
+    ...containersInTurn(pod, observed).map((container) => planNext(pod, container, { observed, nowMs })),
+  ]);
 }
+
+/**
+ * The part of it that goes on while the pod terminates: sidecars that have run stay up for the app containers (KEP-4438),
+ * but for those whose preStop hook has told them to end.
+ */
+export function planSidecars(pod: Pod, observed: Observed, nowMs: number): Plan {
+  const sandbox = newestSandbox(observed);
+  if (sandbox?.state.kind !== 'ready') return { actions: [] };
+  const kept = initContainers(pod).filter((container) => {
+    const last = lastRunOf(observed, container.name);
+    if (!isSidecar(container) || last?.sandboxAttempt !== sandbox.attempt) return false;
+    return observed.notes.hooks.get(hookKey('preStop', last.id)) === undefined;
+  });
+  return joinPlans([
+    { actions: prepareImages(pod, kept, { observed, nowMs }) },
+    ...kept.map((container) => planRunning(pod, container, { observed, nowMs })),
+    ...kept.map((container) => planNext(pod, container, { observed, nowMs })),
+  ]);
+}
+
+type Now = { readonly observed: Observed; readonly nowMs: number };
 
 function prepareSandbox(observed: Observed): readonly Action[] {
   const newest = newestSandbox(observed);
@@ -63,8 +76,12 @@ function prepareVolumes(pod: Pod, observed: Observed): readonly Action[] {
 }
 
 /** Pulls for everything that is due, not only for what is in turn: an image takes longest. */
-function prepareImages(pod: Pod, observed: Observed, nowMs: number): readonly Action[] {
-  return allContainers(pod).flatMap((container): Action[] => {
+function prepareImages(
+  pod: Pod,
+  containers: readonly Container[],
+  { observed, nowMs }: Now,
+): readonly Action[] {
+  return containers.flatMap((container): Action[] => {
     const next = nextInstance(pod, container, observed);
     if (next === undefined || next.atMs > nowMs) return [];
     const { image = '' } = container;
@@ -79,28 +96,6 @@ function imageIdFor(container: Container, next: Next, observed: Observed): strin
   return ready?.reference === container.image && ready?.attempt === next.attempt ? ready.imageId : undefined;
 }
 
-/** A running container whose definition changed is stopped, alone; it restarts when it has exited. */
-function replaceChanged(
-  pod: Pod,
-  container: Container,
-  { observed, nowMs }: { readonly observed: Observed; readonly nowMs: number },
-): Plan {
-  const last = lastRunOf(observed, container.name);
-  const isOneShot = initContainers(pod).includes(container) && !isSidecar(container);
-  if (last === undefined || !isRunning(last) || isOneShot || !isDefinitionChanged(container, last))
-    return { actions: [] };
-  const signal = (name: 'SIGTERM' | 'SIGKILL'): Action => ({
-    kind: 'signalContainer',
-    container: container.name,
-    id: last.id,
-    signal: name,
-    why: `Container ${container.name} definition changed, will be restarted`,
-  });
-  if (last.stopSignalledAtMs === undefined) return { actions: [signal('SIGTERM')] };
-  const killAtMs = last.stopSignalledAtMs + graceMs(pod);
-  return nowMs >= killAtMs ? { actions: [signal('SIGKILL')] } : { actions: [], wakeAtMs: killAtMs };
-}
-
 /** The containers whose turn it is: up to the first one the others must wait for. */
 function containersInTurn(pod: Pod, observed: Observed): readonly Container[] {
   const inTurn: Container[] = [];
@@ -109,6 +104,13 @@ function containersInTurn(pod: Pod, observed: Observed): readonly Container[] {
     if (!letsOthersStart(pod, container, observed)) return inTurn;
   }
   return [...inTurn, ...appContainers(pod)];
+}
+
+function planNext(pod: Pod, container: Container, { observed, nowMs }: Now): Plan {
+  const next = nextInstance(pod, container, observed);
+  if (next === undefined) return { actions: [] };
+  if (next.atMs > nowMs) return { actions: [], wakeAtMs: next.atMs };
+  return { actions: bringUp(pod, container, { observed, next }) };
 }
 
 function bringUp(
@@ -133,8 +135,21 @@ function bringUp(
       attempt: next.attempt,
       sandboxAttempt: sandbox.attempt,
       imageId,
-      annotations: { [HASH_ANNOTATION]: definitionHash(container), [STREAK_ANNOTATION]: String(next.streak) },
+      annotations: annotationsOf(container, { observed, next }),
       version,
     },
   ];
+}
+
+/** What a later engine must know of the instance. */
+function annotationsOf(
+  container: Container,
+  { observed, next }: { readonly observed: Observed; readonly next: Next },
+): Readonly<Record<string, string>> {
+  const stopSignal = container.lifecycle?.stopSignal ?? observed.notes.images.get(container.name)?.stopSignal;
+  return {
+    [HASH_ANNOTATION]: definitionHash(container),
+    [STREAK_ANNOTATION]: String(next.streak),
+    ...(stopSignal === undefined || stopSignal === '' ? {} : { [STOP_SIGNAL_ANNOTATION]: stopSignal }),
+  };
 }

@@ -1,16 +1,22 @@
 // How a pod ends: gracefully and in order. App containers first, all at once; then the sidecars, one by one, last
-// started first (KEP-753); when the grace is over, everything at once. Waiting is never done here: it is a wakeAtMs.
+// started first (KEP-753); when the grace is over, everything that is left. All preStop hooks begin at once, and a sidecar
+// that crashes while the app containers end is restarted (KEP-4438). Waiting is never done here: it is a wakeAtMs.
 import type { Container, Pod } from '../kube/api-types.ts';
 import { isSidecar, isTerminal } from '../kube/pod.ts';
 import type { Action, Plan } from './action.ts';
-import { initContainers, isRunning, msOf, type Running } from './container-instances.ts';
+import { allContainers, initContainers, isRunning, msOf, type Running } from './container-instances.ts';
+import { joinPlans } from './hold-back.ts';
 import type { Observed } from './observed.ts';
 import { planRemoval } from './plan-removal.ts';
+import { graceMs } from './plan-running.ts';
+import { planSidecars } from './plan-start.ts';
+import { killAtMs, planStopOf, stopBegunAtMs } from './stop-instance.ts';
 
 /** Deletion was asked for. Ends with the removal of the API object, after the machine holds nothing any more. */
 export function planTermination(pod: Pod, observed: Observed, nowMs: number): Plan {
-  const stop = planStop(pod, observed, { nowMs, deadlineMs: deletionDeadlineMs(pod) });
-  if (stop !== undefined) return stop;
+  const time = { nowMs, deadlineMs: deletionDeadlineMs(pod) };
+  const stop = planStop(pod, observed, time);
+  if (stop !== undefined) return joinPlans([stop, planHelpers(pod, observed, time)]);
   // The status tells how the containers ended: it must be in the API before they are forgotten here.
   if (!isFinalStatusWritten(pod)) return { actions: [] };
   const removal = planRemoval(observed);
@@ -19,33 +25,41 @@ export function planTermination(pod: Pod, observed: Observed, nowMs: number): Pl
 
 /** The pod came to its end by itself: what still runs (sidecars) stops; the remains stay readable until deletion. */
 export function planCompletion(pod: Pod, observed: Observed, nowMs: number): Plan {
-  const signalled = observed.containers
-    .filter(isRunning)
-    .map((one) => one.stopSignalledAtMs ?? Number.POSITIVE_INFINITY);
-  const deadlineMs = Math.min(...signalled) + graceMs(pod);
+  const begun = observed.containers.filter(isRunning).map((one) => stopBegunAtMs(one, observed) ?? nowMs);
+  const deadlineMs = Math.min(...begun) + graceMs(pod);
   return planStop(pod, observed, { nowMs, deadlineMs }) ?? { actions: [] };
 }
-
-export const graceMs = (pod: Pod): number => (pod.spec?.terminationGracePeriodSeconds ?? 30) * 1000;
 
 /** metadata.deletionTimestamp is when the grace ends, cut off to whole seconds: the cut is given back. */
 function deletionDeadlineMs(pod: Pod): number {
   const { deletionTimestamp, deletionGracePeriodSeconds } = pod.metadata ?? {};
-  return deletionGracePeriodSeconds === 0 ? 0 : (msOf(deletionTimestamp) ?? 0) + 1000;
+  return deletionGracePeriodSeconds === 0 ? AT_ONCE : (msOf(deletionTimestamp) ?? 0) + 1000;
 }
+
+/** The deadline of a deletion without grace: not even the two seconds after a signal. */
+const AT_ONCE = 0;
 
 type StopTime = { readonly nowMs: number; readonly deadlineMs: number };
 
 /** Undefined: nothing runs and no sandbox is up. */
 function planStop(pod: Pod, observed: Observed, { nowMs, deadlineMs }: StopTime): Plan | undefined {
   const running = observed.containers.filter(isRunning);
-  const isOver = running.length === 0 || nowMs >= deadlineMs;
-  if (!isOver) {
-    const actions = nextToStop(pod, running)
-      .filter((one) => one.stopSignalledAtMs === undefined)
-      .map(stopGracefully);
-    return Number.isFinite(deadlineMs) ? { actions, wakeAtMs: deadlineMs } : { actions };
-  }
+  const isKilledNow = (one: Running): boolean =>
+    deadlineMs === AT_ONCE || nowMs >= (killAtMs(one, deadlineMs) ?? Number.POSITIVE_INFINITY);
+  if (running.every(isKilledNow)) return endSandboxes(observed, running);
+  const inTurn = nextToStop(pod, running);
+  return joinPlans(
+    running.map((one) => {
+      const container = allContainers(pod).find(({ name }) => name === one.name);
+      const why = `Stopping container ${one.name}`;
+      const wish = { container, deadlineMs, isInTurn: inTurn.includes(one), why };
+      return planStopOf(one, wish, { observed, nowMs });
+    }),
+  );
+}
+
+/** Ends whatever still runs, at once. */
+function endSandboxes(observed: Observed, running: readonly Running[]): Plan | undefined {
   const up = observed.sandboxes.filter(
     ({ attempt, state }) => state.kind === 'ready' || running.some((one) => one.sandboxAttempt === attempt),
   );
@@ -53,7 +67,7 @@ function planStop(pod: Pod, observed: Observed, { nowMs, deadlineMs }: StopTime)
   return {
     actions: up.map(({ attempt }): Action => {
       const kills = running.filter(
-        (one) => one.sandboxAttempt === attempt && one.stopSignalledAtMs === undefined,
+        (one) => one.sandboxAttempt === attempt && stopBegunAtMs(one, observed) === undefined,
       );
       return { kind: 'stopSandbox', attempt, kills: kills.map((one) => one.name) };
     }),
@@ -63,22 +77,19 @@ function planStop(pod: Pod, observed: Observed, { nowMs, deadlineMs }: StopTime)
 /** Everything that is no sidecar; after that the sidecar that started last. */
 function nextToStop(pod: Pod, running: readonly Running[]): readonly Running[] {
   const sidecars = initContainers(pod).filter(isSidecar);
-  const isOfSidecar = (one: Running): boolean => sidecars.some((sidecar) => sidecar.name === one.name);
-  const others = running.filter((one) => !isOfSidecar(one));
+  const others = running.filter((one) => !sidecars.some(({ name }) => name === one.name));
   if (others.length > 0) return others;
   const order = (one: Running): number =>
     sidecars.findIndex((sidecar: Container) => sidecar.name === one.name);
   return [...running].sort((a, b) => order(b) - order(a)).slice(0, 1);
 }
 
-function stopGracefully(instance: Running): Action {
-  return {
-    kind: 'signalContainer',
-    container: instance.name,
-    id: instance.id,
-    signal: 'SIGTERM',
-    why: `Stopping container ${instance.name}`,
-  };
+/** The sidecars that the app containers may still need while they end. */
+function planHelpers(pod: Pod, observed: Observed, { nowMs, deadlineMs }: StopTime): Plan {
+  const sidecars = initContainers(pod).filter(isSidecar);
+  const isHelper = (name: string): boolean => sidecars.some((one) => one.name === name);
+  const isNeeded = observed.containers.some((one) => isRunning(one) && !isHelper(one.name));
+  return isNeeded && nowMs < deadlineMs ? planSidecars(pod, observed, nowMs) : { actions: [] };
 }
 
 function isFinalStatusWritten(pod: Pod): boolean {

@@ -4,8 +4,10 @@ import type { EventRecorder } from '../client/event-recorder.ts';
 import type { ContainerStatus, Pod, PodStatus } from '../kube/api-types.ts';
 import type { PodIdentity } from '../machine/machine.ts';
 import type { Action } from './action.ts';
+import type { CheckResult } from './checks/check.ts';
 import { initContainers } from './container-instances.ts';
 import type { Step } from './observed.ts';
+import type { ProbeTarget } from './probe-targets.ts';
 
 export type PodEvents = {
   tell(type: 'Normal' | 'Warning', reason: string, message: string, container?: string): void;
@@ -34,6 +36,17 @@ export function podEvents(
       });
     },
   };
+}
+
+/** One probe that did not simply succeed. */
+export function tellProbe(events: PodEvents, target: ProbeTarget, { kind, output }: CheckResult): void {
+  const name = { startup: 'Startup', liveness: 'Liveness', readiness: 'Readiness' }[target.kind];
+  if (kind === 'failure')
+    events.tell('Warning', 'Unhealthy', `${name} probe failed: ${output}`, target.container);
+  if (kind === 'unknown')
+    events.tell('Warning', 'Unhealthy', `${name} probe errored: ${output}`, target.container);
+  if (kind === 'warning')
+    events.tell('Warning', 'ProbeWarning', `${name} probe warning: ${output}`, target.container);
 }
 
 /** One failed action, as the kubelet words it. */

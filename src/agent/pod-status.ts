@@ -3,6 +3,7 @@
 import { timeText } from '../base/clock.ts';
 import type { ContainerStatus, Pod, PodStatus } from '../kube/api-types.ts';
 import { isTerminal, qosClassOf } from '../kube/pod.ts';
+import { isPostStartDone } from './container-health.ts';
 import {
   appContainers,
   initContainers,
@@ -68,9 +69,11 @@ function initStatuses(context: StatusContext): readonly ContainerStatus[] {
 function phaseOf({ pod, observed, life }: StatusContext, outcome: Outcome | undefined): string {
   if (isTerminal(pod)) return pod.status?.phase ?? 'Failed';
   if (outcome !== undefined && life === 'ended') return outcome.phase;
-  const haveAllRun = appContainers(pod).every(
-    (container) => lastRunOf(observed, container.name) !== undefined,
-  );
+  const haveAllRun = appContainers(pod).every((container) => {
+    const last = lastRunOf(observed, container.name);
+    if (last === undefined) return false;
+    return !isRunning(last) || isPostStartDone({ pod, container }, last, observed);
+  });
   return haveAllRun || pod.status?.phase === 'Running' ? 'Running' : 'Pending';
 }
 

@@ -14,12 +14,14 @@ import type { ObservedPod, PodIdentity } from '../machine/machine.ts';
 import { type Action, actionKey, isAbortable, isConflict, type Plan } from './action.ts';
 import { holdBack, recordStep } from './hold-back.ts';
 import { mergePatch } from './merge-patch.ts';
-import type { Notes, Observed, ReadyImage } from './observed.ts';
+import { type HookNote, hookKey, type Notes, type Observed, type ReadyImage } from './observed.ts';
 import { type AgentParts, type Learned, perform, problemOf } from './perform.ts';
 import { planPod } from './plan-pod.ts';
 import { isGone } from './plan-removal.ts';
-import { type PodEvents, podEvents, tellProblem } from './pod-events.ts';
+import { type PodEvents, podEvents, tellProbe, tellProblem } from './pod-events.ts';
 import { podStatus } from './pod-status.ts';
+import { probeTargets } from './probe-targets.ts';
+import { Prober } from './prober.ts';
 
 type InFlight = { readonly action: Action; readonly abort: AbortController; readonly ended: Promise<void> };
 
@@ -44,10 +46,20 @@ export class PodWorker {
   #images: ReadonlyMap<string, ReadyImage> = new Map();
   #steps: Notes['steps'] = new Map();
   #volumesVersion: string | undefined;
+  #hooks: ReadonlyMap<string, HookNote> = new Map();
+  readonly #prober: Prober;
 
   constructor(options: PodWorkerOptions) {
     this.#options = options;
     this.#events = podEvents(options.recorder, options.identity, () => this.#pod);
+    const { clock, runCheck, random } = options.parts;
+    this.#prober = new Prober({
+      clock,
+      runCheck,
+      random,
+      onResult: (target, result) => tellProbe(this.#events, target, result),
+      onVerdict: () => this.wake(),
+    });
   }
 
   get pod(): Pod | undefined {
@@ -75,6 +87,7 @@ export class PodWorker {
   async stop(): Promise<void> {
     this.#isStopped = true;
     this.#cancelTimer();
+    this.#prober.stop();
     const running = [...this.#inFlight.values()];
     for (const { abort } of running) abort.abort();
     await Promise.all(running.map(({ ended }) => ended));
@@ -86,9 +99,11 @@ export class PodWorker {
     if (this.#pod === undefined && isGone(observed) && this.#inFlight.size === 0) {
       this.#isStopped = true;
       this.#cancelTimer();
+      this.#prober.stop();
       this.#options.onGone();
       return;
     }
+    this.#followProbes(observed);
     const plan = planPod(this.#pod, observed, nowMs);
     const report = holdBack({ actions: this.#reportStatus(observed, nowMs) }, this.#steps, nowMs);
     this.#sleepUntil([plan.wakeAtMs, report.wakeAtMs]);
@@ -105,6 +120,8 @@ export class PodWorker {
       notes: {
         images: this.#images,
         steps: this.#steps,
+        probes: this.#prober.verdicts,
+        hooks: this.#hooks,
         sourcesVersion: pod === undefined ? undefined : sources.version(pod),
         volumesVersion: this.#volumesVersion,
         // Only looked at when the pod ends: then a directory without content counts, too.
@@ -112,6 +129,19 @@ export class PodWorker {
         node,
       },
     };
+  }
+
+  /** Notes on instances go with them. */
+  #followProbes(observed: Observed): void {
+    const ids = new Set<string>(observed.containers.map(({ id }) => id));
+    this.#prober.follow(probeTargets(this.#pod, observed), ids);
+    const kept = [...this.#hooks].filter(([key]) => ids.has(key.slice(key.indexOf(' ') + 1)));
+    if (kept.length < this.#hooks.size) this.#hooks = new Map(kept);
+  }
+
+  #noteHook(key: string, result?: HookNote['result']): void {
+    const startedAtMs = this.#hooks.get(key)?.startedAtMs ?? this.#options.parts.clock.nowMs();
+    this.#hooks = new Map([...this.#hooks, [key, { startedAtMs, result }]]);
   }
 
   /** What is being made right now is not there yet, whatever can already be seen of it. */
@@ -162,6 +192,7 @@ export class PodWorker {
   #start(action: Action, observed: Observed): void {
     const { parts, identity } = this.#options;
     const abort = new AbortController();
+    if (action.kind === 'runHook') this.#noteHook(hookKey(action.hook, action.id));
     const context = {
       parts,
       identity,
@@ -180,6 +211,7 @@ export class PodWorker {
   #succeeded(action: Action, learned: Learned | undefined): void {
     if (learned?.kind === 'image')
       this.#images = new Map([...this.#images, [learned.container, learned.image]]);
+    if (learned?.kind === 'hook') this.#noteHook(learned.key, learned.result);
     if (learned?.kind === 'volumes') this.#volumesVersion = learned.version;
     if (learned?.kind === 'pod' && this.#pod !== undefined) this.submit(learned.pod);
     this.#steps = recordStep(this.#steps, action, { atMs: this.#options.parts.clock.nowMs() });

@@ -16,9 +16,17 @@ export const BOUNDS = {
   /** kubelet's image pull back-off has the same shape. */
   pullBackoffMsMin: 10_000,
   pullBackoffMsMax: 300_000,
+  /** kubelet's minimumGracePeriodInSeconds: time between the stop signal and SIGKILL, however little grace is left. */
+  stopMsMin: 2_000,
+  /** What is kept of a probe's output: kubelet's maxReadLength. */
+  probeOutputBytes: 10 * 1024,
+  /** Redirects a probe follows: Go's HTTP client. */
+  probeRedirects: 10,
   /** Retry of a failed step on the machine (sandbox, create, volumes): kubelet's own resync is about as slow. */
   stepRetryMsMin: 1_000,
   stepRetryMsMax: 60_000,
+  /** How long a pod waits for its claims to be bound before it says so; it is told of the binding whenever it comes. */
+  claimBindingMs: 5_000,
   /** Longest wait for a program that should be quick (runtime, CNI plug-in); a hung one costs only its own pod. */
   programTimeoutMs: 60_000,
   /** kubelet's nodeStatusReportFrequency: how often an unchanged Node is confirmed. */
@@ -47,11 +55,34 @@ export const BOUNDS = {
   watchTimeoutMs: 30 * 60_000,
   /** A watch with bookmarks gets one this often, so that its client can resume from near now. */
   bookmarkMs: 60_000,
+  /** One header block and one frame of a SPDY connection, and its open streams: port-forward opens two a connection. */
+  spdyHeaderBytes: 64 * 1024,
+  spdyFrameBytes: 1024 * 1024,
+  spdyStreams: 512,
   /** Objects of a list written to HTTP between two turns of the event loop. */
   listChunkObjects: 200,
   /** Different events whose repetitions are counted, and events waiting to be written, per recorder. */
   eventAggregations: 4096,
   eventBacklog: 1000,
+  /** Pod classes the scheduler remembers; pods with labels of their own (StatefulSets) make one each. */
+  podClasses: 20_000,
+  /** Nodes times pod classes whose verdicts are kept, 20 bytes each: 100,000 nodes get 160 classes, in 320 MB. */
+  classViewNodes: 16_000_000,
+  /** Counters of pods by topology domain; each costs every placement a little. */
+  podCounters: 512,
+  /** Different affinity terms of pods in the cluster before those of pods that left are forgotten. */
+  ownedTerms: 1024,
+  /** Node changes kept for pod classes that look again; one that lags more looks at all its nodes. */
+  nodeChanges: 1 << 16,
+  /** kube-scheduler's podInitialBackoffSeconds and podMaxBackoffSeconds. */
+  schedulingBackoffMsMin: 1_000,
+  schedulingBackoffMsMax: 10_000,
+  /** kube-scheduler's podMaxInUnschedulablePodsDuration: a waiting pod is tried again this often, come what may. */
+  unschedulableMsMax: 5 * 60_000,
+  /** Bindings on their way to the API at once. */
+  parallelBindings: 64,
+  /** kube-scheduler's minCandidateNodesAbsolute: nodes that could be freed for a pod before the best of them is taken. */
+  preemptionCandidates: 100,
   /** status.capacity.pods: what a 2-core machine was measured with. Kubernetes' default is 110. */
   podsPerNode: 500,
 } as const;

@@ -19,7 +19,6 @@ const VOLUME_SOURCES_MISSING = [
   'cephfs',
   'cinder',
   'csi',
-  'ephemeral',
   'fc',
   'flexVolume',
   'flocker',
@@ -28,7 +27,6 @@ const VOLUME_SOURCES_MISSING = [
   'glusterfs',
   'iscsi',
   'nfs',
-  'persistentVolumeClaim',
   'photonPersistentDisk',
   'portworxVolume',
   'quobyte',
@@ -40,14 +38,7 @@ const VOLUME_SOURCES_MISSING = [
 
 const PROJECTIONS_MISSING = ['clusterTrustBundle', 'podCertificate', 'serviceAccountToken'];
 
-const CONTAINER_FIELDS_MISSING = [
-  'livenessProbe',
-  'readinessProbe',
-  'startupProbe',
-  'lifecycle',
-  'resizePolicy',
-  'restartPolicyRules',
-];
+const CONTAINER_FIELDS_MISSING = ['resizePolicy', 'restartPolicyRules'];
 
 const TABLE: readonly Entry[] = [
   ...VOLUME_SOURCES_MISSING.map((name) => ({ path: `spec.volumes[].${name}`, effect: 'refused' as const })),

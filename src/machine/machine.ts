@@ -7,7 +7,7 @@
 //   of (pod uid, container, attempt). A new engine's observe() tells the same.
 // - Every step may be called again, also after a crash in its middle, and every undo works where the step never ran.
 // - It decides nothing: no restart, no back-off, no order. That is planPod's.
-import type { Readable, Writable } from 'node:stream';
+import type { Duplex, Readable, Writable } from 'node:stream';
 import type { ContainerId, PodUid } from '../base/brand.ts';
 
 export type PodIdentity = { readonly uid: PodUid; readonly namespace: string; readonly name: string };
@@ -195,6 +195,7 @@ export type VolumeConfig =
         | 'Socket'
         | 'CharDevice'
         | 'BlockDevice';
+      readonly readOnly?: boolean | undefined;
     }
   /** configMap, secret, downwardAPI, projected: files the agent has already resolved; memory keeps them off the disk. */
   | {
@@ -203,6 +204,8 @@ export type VolumeConfig =
       readonly medium: 'disk' | 'memory';
       readonly files: readonly VolumeFile[];
     }
+  /** A directory of the node that outlives the pod: a PersistentVolume of type local. Never removed. */
+  | { readonly kind: 'local'; readonly name: string; readonly path: string; readonly readOnly: boolean }
   /** The content of an image in the local store, read-only (KEP-4639). */
   | { readonly kind: 'image'; readonly name: string; readonly imageId: string };
 
@@ -226,6 +229,8 @@ export type Image = {
   readonly createdAtMs?: number | undefined;
   /** The image config's User, for runAsNonRoot. */
   readonly user: string;
+  /** The image config's StopSignal. */
+  readonly stopSignal?: string | undefined;
 };
 
 export type RegistryAuth = { readonly username: string; readonly password: string };
@@ -316,6 +321,10 @@ export type Machine = {
   removeContainer(id: ContainerId, options: { readonly log: 'keep' | 'remove' }): Promise<void>;
 
   exec(id: ContainerId, options: ExecOptions): Promise<ExecProcess>;
+  /** Joins the running container's own input and output; the exit code is always 0, when the output has ended. */
+  attach(id: ContainerId, options: Omit<ExecOptions, 'command'>): Promise<ExecProcess>;
+  /** A TCP connection to 127.0.0.1 or ::1 inside the pod's network. Throws NetworkFailed. */
+  connectPort(uid: PodUid, port: number): Promise<Duplex>;
   /** Log content as `kubectl logs` shows it; ends when the container has ended, if following. */
   readLog(id: ContainerId, options: LogReadOptions, signal: AbortSignal): Readable;
 

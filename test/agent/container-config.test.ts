@@ -9,7 +9,16 @@ import { sandboxConfig } from '../../src/agent/sandbox-config.ts';
 import { containerSecurity } from '../../src/agent/security-config.ts';
 import type { Sources } from '../../src/agent/sources.ts';
 import { volumeSetup } from '../../src/agent/volume-config.ts';
-import type { ConfigMap, Container, EnvVar, Pod, Secret, Volume } from '../../src/kube/api-types.ts';
+import type {
+  ConfigMap,
+  Container,
+  EnvVar,
+  PersistentVolume,
+  PersistentVolumeClaim,
+  Pod,
+  Secret,
+  Volume,
+} from '../../src/kube/api-types.ts';
 import type { ContainerConfig } from '../../src/machine/machine.ts';
 import { container, podOf, sidecar } from './world.ts';
 
@@ -26,11 +35,23 @@ const configMaps: Record<string, ConfigMap> = {
   },
 };
 const secrets: Record<string, Secret> = { login: { data: { user: Buffer.from('anna').toString('base64') } } };
+const claims: Record<string, PersistentVolumeClaim> = {
+  data: { spec: { volumeName: 'disk' }, status: { phase: 'Bound' } },
+  old: { spec: { volumeName: 'host' }, status: { phase: 'Bound' } },
+  waiting: { spec: {}, status: { phase: 'Pending' } },
+  'p-scratch': { spec: { volumeName: 'disk' }, status: { phase: 'Bound' } },
+};
+const volumes: Record<string, PersistentVolume> = {
+  disk: { spec: { local: { path: '/disk' } } },
+  host: { spec: { hostPath: { path: '/host', type: 'Directory' } } },
+};
 const images = new Map([['war', { id: 'sha256:w', tags: [], digests: [], sizeBytes: 1, user: '' }]]);
 const sources: Sources = {
   namespace: 'default',
   configMap: (name) => configMaps[name],
   secret: (name) => secrets[name],
+  claim: (name) => claims[name],
+  volume: (name) => volumes[name],
 };
 
 function configOf(one: Container, pod: Pod = podOf({ containers: [one] })): ContainerConfig {
@@ -341,4 +362,35 @@ test('labels and annotations concern only a pod that shows them in a volume', ()
     assert.notEqual(version(volume, { a: '1' }), version(volume, { a: '2' }));
   }
   assert.equal(version({ name: 'v', emptyDir: {} }, { a: '1' }), '');
+});
+
+test('claims: what is bound to them, and what is wrong with which', () => {
+  const setup = (volume: Volume) =>
+    volumeSetup({ pod: podOf({ volumes: [volume] }), sources, facts, images }).volumes[0];
+  const claim = (claimName: string, readOnly?: boolean): Volume => ({
+    name: 'v',
+    persistentVolumeClaim: { claimName, readOnly },
+  });
+  assert.deepEqual(setup(claim('data')), { kind: 'local', name: 'v', path: '/disk', readOnly: false });
+  assert.deepEqual(setup(claim('data', true)), { kind: 'local', name: 'v', path: '/disk', readOnly: true });
+  assert.deepEqual(setup(claim('old')), {
+    kind: 'hostPath',
+    name: 'v',
+    path: '/host',
+    type: 'Directory',
+    readOnly: false,
+  });
+  const ephemeral = { volumeClaimTemplate: { spec: {} } };
+  const table: readonly (readonly [Volume, string])[] = [
+    [claim('absent'), 'persistentvolumeclaim "absent" not found'],
+    [claim('waiting'), 'error processing PVC default/waiting: PVC is not bound'],
+    [
+      { name: 'scratch', ephemeral },
+      'PVC default/p-scratch was not created for pod default/p (pod is not owner)',
+    ],
+  ];
+  for (const [volume, words] of table)
+    assert.throws(() => setup(volume), {
+      message: `MountVolume.SetUp failed for volume "${volume.name}" : ${words}`,
+    });
 });

@@ -8,6 +8,8 @@ import { PodwrightError } from '../../src/base/errors.ts';
 import { normalImageName, parseImageReference } from '../../src/kube/image-reference.ts';
 import type {
   ContainerConfig,
+  ExecOptions,
+  ExecProcess,
   Image,
   Machine,
   ObservedContainer,
@@ -26,13 +28,26 @@ export type Behaviour = {
   readonly sigtermExitCode?: number | undefined;
   readonly print?: string | undefined;
   readonly startError?: string | undefined;
+  /** What a command in the container does; absent: it succeeds at once. */
+  readonly exec?: (command: readonly string[], sinceStartMs: number) => ExecBehaviour;
 };
+
+/** ms absent: it never ends. */
+export type ExecBehaviour = { readonly ms?: number; readonly exitCode: number };
 
 export type Call = {
   readonly name: string;
   readonly uid: PodUid;
   readonly detail: unknown;
   readonly atMs: number;
+};
+
+/** Detail of an exec call. */
+export type ExecDetail = {
+  readonly id: ContainerId;
+  readonly command: readonly string[];
+  readonly ms: number | undefined;
+  readonly exitCode: number;
 };
 
 export type FakeOptions = {
@@ -262,8 +277,23 @@ export class FakeMachine implements Machine {
     if (pod !== undefined) pod.containers = pod.containers.filter((one) => one.id !== id);
   }
 
-  exec(): never {
-    throw new PodwrightError('Unsupported', 'exec in the fake machine');
+  attach(): never {
+    throw new PodwrightError('Unsupported', 'attach in the fake machine');
+  }
+
+  connectPort(): never {
+    throw new PodwrightError('Unsupported', 'connectPort in the fake machine');
+  }
+
+  async exec(id: ContainerId, { command, signal }: ExecOptions): Promise<ExecProcess> {
+    const one = this.#find(id);
+    if (one.state.kind !== 'running') throw new PodwrightError('InternalError', `exec in ${id}: not running`);
+    const { clock } = this.#options;
+    const sinceStartMs = clock.nowMs() - one.state.startedAtMs;
+    const { ms, exitCode } = this.#behaviour(one).exec?.(command, sinceStartMs) ?? { ms: 0, exitCode: 0 };
+    this.#called('exec', uidOf(id), { id, command, ms, exitCode } satisfies ExecDetail);
+    const ended = this.#wait(signal, ms ?? Number.POSITIVE_INFINITY).then(() => exitCode);
+    return { exitCode: ended, resize: () => {} };
   }
 
   readLog(id: ContainerId): Readable {
@@ -298,10 +328,10 @@ export class FakeMachine implements Machine {
   }
 
   /** The middle of a call. After a crash it never ends. */
-  #wait(signal?: AbortSignal): Promise<void> {
+  #wait(signal?: AbortSignal, ms: number = CALL_MS): Promise<void> {
     const { clock } = this.#options;
     return new Promise((resolve, reject) => {
-      const cancel = clock.at(clock.nowMs() + CALL_MS, () => {
+      const cancel = clock.at(clock.nowMs() + ms, () => {
         if (this.#isAlive) resolve();
       });
       signal?.addEventListener('abort', () => {

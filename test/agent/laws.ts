@@ -1,9 +1,9 @@
 // The laws every pod's life must keep, checked at each call on the machine and each write to the API. An own, plain
 // model of the rules: it shares no code with the plan it judges.
 import assert from 'node:assert/strict';
-import type { ContainerStatus, Pod } from '../../src/kube/api-types.ts';
+import type { Container, ContainerStatus, Pod } from '../../src/kube/api-types.ts';
 import type { ContainerConfig, ObservedContainer } from '../../src/machine/machine.ts';
-import type { Call, FakeMachine } from './fake-machine.ts';
+import type { Call, ExecDetail, FakeMachine } from './fake-machine.ts';
 
 type Started = { readonly name: string; readonly attempt: number };
 
@@ -13,6 +13,10 @@ export class Laws {
   readonly #streaks = new Map<string, number>();
   readonly #counted = new Set<string>();
   readonly #deletedAtMs = new Map<string, number>();
+  /** Of exec calls by "command id": when the last began, and when it is over. */
+  readonly #execs = new Map<string, { readonly beganAtMs: number; readonly endsAtMs: number }>();
+  /** "command id" of those that succeeded, and when. */
+  readonly #successes = new Map<string, number>();
   #broken: unknown;
 
   /** A law broken inside the agent would be taken for a failed action: it is kept and thrown here. */
@@ -34,9 +38,10 @@ export class Laws {
   }
 
   /** Every version of the pod in the order of writes. */
-  onWrite(before: Pod | undefined, after: Pod): void {
+  onWrite(before: Pod | undefined, after: Pod, atMs: number): void {
     try {
       judgeWrite(before, after);
+      this.#judgeHealth(after, atMs);
     } catch (error) {
       this.#broken ??= error;
     }
@@ -57,7 +62,7 @@ export class Laws {
         return;
       case 'createContainer': {
         const { name, sandboxAttempt, attempt } = call.detail as ContainerConfig;
-        this.#notEnding(call);
+        if (!isNeededSidecar(name, pod, running)) this.#notEnding(call);
         const sandbox = observed.sandboxes.find((one) => one.attempt === sandboxAttempt);
         assert.equal(sandbox?.state.kind, 'ready', 'LEGAL: a container needs a ready sandbox');
         const others = observed.containers.filter((one) => one.name === name);
@@ -72,12 +77,15 @@ export class Laws {
         return;
       }
       case 'startContainer':
-        this.#notEnding(call);
+        if (!isNeededSidecar((call.detail as ObservedContainer).name, pod, running)) this.#notEnding(call);
         if (pod !== undefined)
           this.#judgeStart(call.detail as ObservedContainer, { call, pod, all: observed.containers });
         return;
       case 'signalContainer':
-        if (pod !== undefined) judgeSignal(call.detail as ObservedContainer, pod, running);
+        if (pod !== undefined) this.#judgeSignal(call, pod, running);
+        return;
+      case 'exec':
+        this.#noteExec(call);
         return;
       case 'stopSandbox': {
         const isReady = observed.sandboxes.some(
@@ -86,6 +94,8 @@ export class Laws {
         const deletion = pod?.metadata?.deletionTimestamp;
         if (isReady && running.length > 0 && deletion !== undefined) {
           assert.ok(call.atMs >= Date.parse(deletion), 'GRACE: nothing is killed before its grace is over');
+          if (pod?.metadata?.deletionGracePeriodSeconds !== 0)
+            for (const one of running) judgeKill(one, call);
         }
         return;
       }
@@ -99,6 +109,51 @@ export class Laws {
         return;
       case 'removePod':
         assert.deepEqual(observed.sandboxes, [], 'LEGAL: sandboxes are removed before the pod');
+    }
+  }
+
+  #noteExec({ detail, atMs }: Call): void {
+    const { id, command, ms, exitCode } = detail as ExecDetail;
+    const key = `${command[0]} ${id}`;
+    const endsAtMs = atMs + (ms ?? Number.POSITIVE_INFINITY);
+    this.#execs.set(key, { beganAtMs: atMs, endsAtMs });
+    const isInTime = command[0] === 'postStart' || (ms ?? Number.POSITIVE_INFINITY) < 1000;
+    if (exitCode === 0 && isInTime && !this.#successes.has(key)) this.#successes.set(key, endsAtMs);
+  }
+
+  #hasSucceeded(command: string, id: string, atMs: number): boolean {
+    return (this.#successes.get(`${command} ${id}`) ?? Number.POSITIVE_INFINITY) <= atMs;
+  }
+
+  #judgeSignal(call: Call, pod: Pod, running: readonly ObservedContainer[]): void {
+    const { signal, ...one } = call.detail as ObservedContainer & { readonly signal: string };
+    if (signal === 'SIGKILL') {
+      judgeKill(one, call);
+      return;
+    }
+    const { deletionTimestamp, deletionGracePeriodSeconds } = pod.metadata ?? {};
+    const isOver = deletionTimestamp !== undefined && call.atMs >= Date.parse(deletionTimestamp);
+    if (!isOver) judgeOrderOfStop(one, pod, running);
+    const spec = containersOf(pod).find(({ name }) => name === one.name);
+    if (spec?.lifecycle?.preStop === undefined || isOver || deletionGracePeriodSeconds === 0) return;
+    const hook = this.#execs.get(`preStop ${one.id}`);
+    const graceMs = (pod.spec?.terminationGracePeriodSeconds ?? 30) * 1000;
+    assert.ok(
+      hook !== undefined && (call.atMs >= hook.endsAtMs || call.atMs >= hook.beganAtMs + graceMs),
+      `HOOKS: ${one.name} is signalled after its preStop hook, or when the grace is over`,
+    );
+  }
+
+  #judgeHealth(pod: Pod, atMs: number): void {
+    for (const status of statusesOf(pod)) {
+      const spec = containersOf(pod).find(({ name }) => name === status.name);
+      const id = status.containerID?.replace(/^.*:\/\//, '') ?? '';
+      const law = (isTold: boolean | undefined, command: string, what: string): void =>
+        assert.ok(isTold !== true || this.#hasSucceeded(command, id, atMs), `HEALTH: ${status.name} ${what}`);
+      if (spec?.readinessProbe !== undefined) law(status.ready, 'ready', 'is ready without a success');
+      if (spec?.startupProbe !== undefined) law(status.started, 'startup', 'has started without a success');
+      if (spec?.lifecycle?.postStart !== undefined)
+        law(status.state?.running !== undefined, 'postStart', 'is Running before its postStart hook is done');
     }
   }
 
@@ -171,7 +226,32 @@ function judgeOrder(one: ObservedContainer, pod: Pod, all: readonly ObservedCont
   }
 }
 
-function judgeSignal(one: ObservedContainer, pod: Pod, running: readonly ObservedContainer[]): void {
+const containersOf = (pod: Pod): readonly Container[] => [
+  ...(pod.spec?.initContainers ?? []),
+  ...(pod.spec?.containers ?? []),
+];
+
+/** KEP-4438: a sidecar that crashed, as long as an app container runs. */
+function isNeededSidecar(name: string, pod: Pod | undefined, running: readonly ObservedContainer[]): boolean {
+  const inits = pod?.spec?.initContainers ?? [];
+  const isApp = (one: ObservedContainer): boolean => !inits.some((init) => init.name === one.name);
+  return inits.some((one) => one.name === name && one.restartPolicy === 'Always') && running.some(isApp);
+}
+
+function judgeKill(one: ObservedContainer, { atMs }: Call): void {
+  const signalledAtMs = one.stopSignalledAtMs;
+  assert.ok(
+    signalledAtMs !== undefined && atMs >= signalledAtMs + 2000,
+    `GRACE: ${one.name} has two seconds after its signal`,
+  );
+}
+
+function judgeOrderOfStop(one: ObservedContainer, pod: Pod, running: readonly ObservedContainer[]): void {
+  const isPodEnding =
+    pod.metadata?.deletionTimestamp !== undefined ||
+    !running.some(({ name }) => pod.spec?.containers.some((app) => app.name === name));
+  // Alone, because of what was found out about it.
+  if (!isPodEnding) return;
   const sidecars = (pod.spec?.initContainers ?? []).filter(
     (container) => container.restartPolicy === 'Always',
   );

@@ -5,7 +5,7 @@ import type { Action, Plan } from '../../src/agent/action.ts';
 import { goDuration, restartOf } from '../../src/agent/backoff.ts';
 import { definitionHash, HASH_ANNOTATION, STREAK_ANNOTATION } from '../../src/agent/container-instances.ts';
 import { mergePatch } from '../../src/agent/merge-patch.ts';
-import type { Notes, Observed } from '../../src/agent/observed.ts';
+import type { HookNote, Notes, Observed } from '../../src/agent/observed.ts';
 import { planPod } from '../../src/agent/plan-pod.ts';
 import { podStatus } from '../../src/agent/pod-status.ts';
 import { containerId } from '../../src/base/brand.ts';
@@ -27,6 +27,8 @@ function notes(more: Partial<Notes> = {}): Notes {
   return {
     images: new Map(),
     steps: new Map(),
+    probes: new Map(),
+    hooks: new Map(),
     sourcesVersion: '',
     onMachine: true,
     node: { ips: ['192.0.2.1'], runtime: 'crun' },
@@ -81,6 +83,7 @@ function told({ actions, wakeAtMs }: Plan): {
 
 function detail(action: Action): readonly (string | number)[] {
   if (action.kind === 'signalContainer') return [action.container, action.signal];
+  if (action.kind === 'runHook') return [action.hook, action.container];
   return [
     ...('container' in action ? [action.container] : []),
     ...('attempt' in action ? [action.attempt] : []),
@@ -97,6 +100,21 @@ const s1 = sidecar('s1');
 const s2 = sidecar('s2');
 const init = container('init');
 const changed = container('a', { image: 'busybox:2' });
+const hooked = container('a', {
+  lifecycle: { postStart: { exec: { command: ['hi'] } }, preStop: { exec: { command: ['bye'] } } },
+});
+const ID = containerId(`${UID}_a_0`);
+const withHooks = (hooks: Record<string, HookNote>, more: Partial<Notes> = {}): Partial<Observed> => ({
+  notes: notes({
+    ...more,
+    hooks: new Map(Object.entries(hooks).map(([hook, note]) => [`${hook} ${ID}`, note])),
+  }),
+});
+const GREETED = { postStart: { startedAtMs: NOW - 20 * SECOND, result: 'succeeded' } } as const;
+const probed = container('a', {
+  livenessProbe: { tcpSocket: { port: 1 }, terminationGracePeriodSeconds: 3 },
+});
+const sick = notes({ probes: new Map([[`liveness ${ID}`, 'failure']]) });
 const deleting = (pod: Pod, graceSeconds: number, leftMs: number): Pod => ({
   ...pod,
   metadata: {
@@ -246,7 +264,7 @@ const ROWS: readonly Row[] = [
     'completed: the sidecar that started last stops first',
     podOf({ restartPolicy: 'Never', initContainers: [s1, s2] }),
     seen([instance(s1, running), instance(s2, running), instance(a, exited(0))]),
-    { actions: ['signalContainer s2 SIGTERM'] },
+    { actions: ['signalContainer s2 SIGTERM'], wakeSeconds: 30 },
   ],
   [
     'completed: then the sandbox',
@@ -265,6 +283,87 @@ const ROWS: readonly Row[] = [
     deleting(podOf({ initContainers: [s1] }), 30, 30 * SECOND),
     seen([instance(s1, running), instance(a, running)]),
     { actions: ['signalContainer a SIGTERM'], wakeSeconds: 31 },
+  ],
+  [
+    'postStart runs beside the entry point',
+    podOf({ containers: [hooked] }),
+    seen([instance(a, running)]),
+    { actions: ['runHook postStart a'] },
+  ],
+  [
+    'a container whose postStart failed is stopped, its preStop hook first',
+    podOf({ containers: [hooked] }),
+    seen([instance(a, running)], withHooks({ postStart: { startedAtMs: NOW, result: 'failed' } })),
+    { actions: ['runHook preStop a'], wakeSeconds: 30 },
+  ],
+  [
+    'preStop holds up the signal',
+    deleting(podOf({ containers: [hooked] }), 30, 10 * SECOND),
+    seen([instance(a, running)], withHooks({ ...GREETED, preStop: { startedAtMs: NOW - 20 * SECOND } })),
+    { actions: ['runHook preStop a'], wakeSeconds: 11 },
+  ],
+  [
+    'not beyond the grace',
+    deleting(podOf({ containers: [hooked] }), 30, -SECOND),
+    seen([instance(a, running)], withHooks({ ...GREETED, preStop: { startedAtMs: NOW - 31 * SECOND } })),
+    { actions: ['signalContainer a SIGTERM'] },
+  ],
+  [
+    'after which it has two seconds',
+    deleting(podOf({ containers: [hooked] }), 30, -2 * SECOND),
+    seen([instance(a, running, { stopSignalledAtMs: NOW - SECOND })], withHooks(GREETED)),
+    { actions: [], wakeSeconds: 1 },
+  ],
+  [
+    'the signal follows the hook',
+    deleting(podOf({ containers: [hooked] }), 30, 10 * SECOND),
+    seen(
+      [instance(a, running)],
+      withHooks({ ...GREETED, preStop: { startedAtMs: NOW - 20 * SECOND, result: 'failed' } }),
+    ),
+    { actions: ['signalContainer a SIGTERM'] },
+  ],
+  [
+    'the preStop hooks of sidecars begin with the others',
+    deleting(
+      podOf({ initContainers: [s1, { ...hooked, name: 's2', restartPolicy: 'Always' }] }),
+      30,
+      20 * SECOND,
+    ),
+    seen([instance(s1, running), instance(s2, running), instance(a, running)]),
+    { actions: ['runHook preStop s2', 'signalContainer a SIGTERM', 'runHook postStart s2'], wakeSeconds: 21 },
+  ],
+  [
+    'a sidecar that crashes while the app ends is restarted',
+    deleting(podOf({ initContainers: [s1] }), 30, 20 * SECOND),
+    seen([instance(s1, exited(1)), instance(a, running, { stopSignalledAtMs: NOW - SECOND })]),
+    { actions: ['pullImage s1 1'], wakeSeconds: 21 },
+  ],
+  [
+    'not when the app has ended',
+    deleting(podOf({ initContainers: [s1] }), 30, 20 * SECOND),
+    seen([instance(s1, exited(1)), instance(a, exited(0))]),
+    { actions: ['stopSandbox 0'] },
+  ],
+  [
+    'a failed liveness probe stops the container',
+    podOf({ containers: [probed] }),
+    seen([instance(a, running)], { notes: sick }),
+    { actions: ['signalContainer a SIGTERM'] },
+  ],
+  [
+    'with the grace of the probe',
+    podOf({ containers: [probed] }),
+    seen([instance(a, running, { stopSignalledAtMs: NOW - SECOND })], { notes: sick }),
+    { actions: [], wakeSeconds: 2 },
+  ],
+  [
+    'a stop signal of its own',
+    podOf(),
+    seen([instance(a, running, { annotations: { 'podwright.dev/stop-signal': 'SIGUSR1' } })], {
+      notes: notes({ hooks: new Map([[`postStart ${ID}`, { startedAtMs: NOW, result: 'failed' }]]) }),
+    }),
+    { actions: ['signalContainer a SIGUSR1'] },
   ],
   [
     'terminating: at the end of the grace everything is killed',

@@ -11,10 +11,10 @@ import { planPod } from '../../src/agent/plan-pod.ts';
 import { podStatus } from '../../src/agent/pod-status.ts';
 import { containerId } from '../../src/base/brand.ts';
 import { PodwrightError } from '../../src/base/errors.ts';
-import type { Container, Pod } from '../../src/kube/api-types.ts';
+import type { Container, Pod, Probe } from '../../src/kube/api-types.ts';
 import type { ObservedContainer, ObservedPod } from '../../src/machine/machine.ts';
 import { assertProperty } from '../lib/property.ts';
-import type { Behaviour } from './fake-machine.ts';
+import type { Behaviour, ExecBehaviour } from './fake-machine.ts';
 import { Laws } from './laws.ts';
 import { container, podOf, sidecar, UID, World } from './world.ts';
 
@@ -29,6 +29,14 @@ const behaviour: fc.Arbitrary<Behaviour> = fc.record({
   sigtermMs: fc.option(fc.constantFrom(1, 400, 12_000), { nil: undefined }),
   startError: fc.option(fc.constant('no such file'), { nil: undefined, freq: 8 }),
 });
+/** How the commands of probes and hooks go: by the command's name. */
+const execs = fc.record({
+  startup: fc.constantFrom(0, 0, 6_000, 60_000),
+  ready: fc.constantFrom(0, 2_000, 15_000),
+  /** From then on it fails. */
+  sickAtMs: fc.option(fc.constantFrom(3_000, 40_000), { nil: undefined, freq: 2 }),
+  hook: fc.record({ ms: fc.constantFrom(0, 300, 4_000, 45_000), exitCode: fc.constantFrom(0, 0, 0, 1) }),
+});
 const script = fc.array(behaviour, { minLength: 1, maxLength: 3 });
 
 const happening = fc.record({
@@ -39,6 +47,9 @@ const happening = fc.record({
 const lifeModel = {
   restartPolicy: fc.constantFrom('Always', 'OnFailure', 'Never'),
   inits: fc.array(fc.record({ isSidecar: fc.boolean(), script }), { maxLength: 3 }),
+  /** Of what sidecars and app containers have. */
+  has: fc.subarray(['startup', 'liveness', 'readiness', 'postStart', 'preStop']),
+  execs,
   apps: fc.array(script, { minLength: 1, maxLength: 3 }),
   graceSeconds: fc.constantFrom(1, 5, 30),
   happenings: fc.array(happening, { maxLength: 5 }),
@@ -54,10 +65,32 @@ function podOfLife(life: Life): Pod {
     restartPolicy: life.restartPolicy,
     terminationGracePeriodSeconds: life.graceSeconds,
     initContainers: life.inits.map((one, index) =>
-      one.isSidecar ? sidecar(`i${index}`) : container(`i${index}`),
+      one.isSidecar ? sidecar(`i${index}`, watched(life)) : container(`i${index}`),
     ),
-    containers: life.apps.map((_one, index) => container(`a${index}`)),
+    containers: life.apps.map((_one, index) => container(`a${index}`, watched(life))),
   });
+}
+
+function watched({ has }: Life): Partial<Container> {
+  const exec = (word: string): { exec: { command: readonly string[] } } => ({ exec: { command: [word] } });
+  const probe = (word: string): Probe => ({ ...exec(word), periodSeconds: 2, failureThreshold: 2 });
+  const hooks = has.filter((one) => one === 'postStart' || one === 'preStop').map((one) => [one, exec(one)]);
+  return {
+    ...(has.includes('startup') ? { startupProbe: { ...probe('startup'), failureThreshold: 6 } } : {}),
+    ...(has.includes('liveness') ? { livenessProbe: probe('live') } : {}),
+    ...(has.includes('readiness') ? { readinessProbe: probe('ready') } : {}),
+    ...(hooks.length > 0 ? { lifecycle: Object.fromEntries(hooks) } : {}),
+  };
+}
+
+function execOf({ execs }: Life): NonNullable<Behaviour['exec']> {
+  const { startup, ready, sickAtMs = Number.POSITIVE_INFINITY, hook } = execs;
+  const result = (isGood: boolean): ExecBehaviour => ({ ms: 1, exitCode: isGood ? 0 : 1 });
+  return ([word], sinceStartMs) => {
+    if (word === 'startup') return result(sinceStartMs >= startup);
+    if (word === 'ready') return result(sinceStartMs >= ready);
+    return word === 'live' ? result(sinceStartMs < sickAtMs) : hook;
+  };
 }
 
 function behaviourOf(life: Life, name: string, attempt: number): Behaviour {
@@ -71,10 +104,10 @@ function worldOf(life: Life): { world: World; laws: Laws; failCalls(count: numbe
   const laws = new Laws();
   let failing = 0;
   const world = new World({
-    behaviour: (name, attempt) => behaviourOf(life, name, attempt),
+    behaviour: (name, attempt) => ({ ...behaviourOf(life, name, attempt), exec: execOf(life) }),
     onCall: (call, machine) => laws.onCall(call, machine),
     failure: (call) => {
-      if (failing === 0 || call.name === 'signalContainer') return undefined;
+      if (failing === 0 || ['signalContainer', 'exec'].includes(call.name)) return undefined;
       failing -= 1;
       return new PodwrightError('CreateFailed', `${call.name} fails by request`);
     },
@@ -86,7 +119,7 @@ function worldOf(life: Life): { world: World; laws: Laws; failCalls(count: numbe
     const pod: Pod = event.object;
     if (pod.metadata?.deletionTimestamp !== undefined || type === 'DELETED')
       laws.deleted(UID, world.clock.nowMs());
-    laws.onWrite(last, pod);
+    laws.onWrite(last, pod, world.clock.nowMs());
     last = pod;
   };
   return { world, laws, failCalls: (count) => (failing = count) };
@@ -133,7 +166,7 @@ async function end(world: World, life: Life): Promise<void> {
   await world.clock.advance(3 * MINUTE);
 }
 
-test('LEGAL ORDER ONE-LIVE NO-START GRACE RESTART-POLICY BACK-OFF PHASE-FINAL RESTART-COUNT CRASH: whole lives keep the laws and leave nothing', async () => {
+test('LEGAL ORDER ONE-LIVE NO-START GRACE HOOKS HEALTH RESTART-POLICY BACK-OFF PHASE-FINAL RESTART-COUNT CRASH: whole lives keep the laws and leave nothing', async () => {
   const property = fc.asyncProperty(anyLife, async (life) => {
     const { world, laws } = await live(life);
     await end(world, life);
@@ -151,9 +184,11 @@ test('QUIET: a pod that has come to rest costs no call and no write', async () =
     await world.clock.advance(30 * MINUTE);
     laws.assertKept();
     if (!isAtRest(world.pod(), life)) return world.stop();
-    const [calls, writes] = [world.machine.calls.length, world.api.writes.get('pods')];
+    // Probes go on.
+    const callsNow = (): number => world.machine.calls.filter(({ name }) => name !== 'exec').length;
+    const [calls, writes] = [callsNow(), world.api.writes.get('pods')];
     await world.clock.advance(10 * MINUTE);
-    assert.equal(world.machine.calls.length, calls, 'QUIET: no call');
+    assert.equal(callsNow(), calls, 'QUIET: no call');
     assert.equal(world.api.writes.get('pods'), writes, 'QUIET: no write');
     await world.stop();
   });
@@ -162,7 +197,10 @@ test('QUIET: a pod that has come to rest costs no call and no write', async () =
 
 /** Ended, or everything that stays runs and would run on. */
 function isAtRest({ status }: Pod, life: Life): boolean {
+  const isShaky =
+    life.has.includes('liveness') || life.has.includes('startup') || life.execs.hook.exitCode !== 0;
   if (status?.phase === 'Succeeded' || status?.phase === 'Failed') return true;
+  if (isShaky) return false;
   const all = [...(status?.initContainerStatuses ?? []), ...(status?.containerStatuses ?? [])];
   return all.every(
     (one) =>
@@ -317,6 +355,8 @@ test('PURE: planPod and podStatus tell the same for the same, and change nothing
       const notes: Notes = {
         images: new Map(),
         steps: new Map(),
+        probes: new Map(),
+        hooks: new Map(),
         sourcesVersion: '',
         onMachine: true,
         node: { ips: ['192.0.2.1'], runtime: 'crun' },

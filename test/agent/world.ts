@@ -98,6 +98,7 @@ export class World {
       log: silentLog,
       nodeName: 'node',
       nodeIp: '192.0.2.1',
+      random: () => 0.5,
       capacity: { cpu: '2', memory: '4Gi', pods: 110 },
     });
   }

@@ -51,7 +51,9 @@ describe('the sandbox', () => {
       const uid = (await engine.api.create(PODS, pod)).metadata?.uid ?? '';
       await engine.waitReady(name);
       const running = () => processesOf(uid).map(({ command }) => command);
-      await eventually('all its processes run', () => (running().length === 5 ? true : undefined));
+      // Their own commands, not those of the shell before it has become them.
+      const all = '/pause,sleep 3700,sleep 3701,sleep 3702,sleep 3703';
+      await eventually('all its processes run', () => (running().sort().join() === all ? true : undefined));
       const first = processesOf(uid).find(({ command }) => command === 'sleep 3702');
       process.kill(first?.pid ?? assert.fail('it does not run'), 'SIGKILL');
       await eventually('only the other container and the infra container are left', () =>

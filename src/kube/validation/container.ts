@@ -4,23 +4,14 @@ import type {
   ContainerPort,
   EnvVar,
   PodSpec,
-  Probe,
   ResourceRequirements,
   SecurityContext,
 } from '../api-types.ts';
-import {
-  duplicate,
-  type FieldError,
-  forbidden,
-  invalid,
-  notFound,
-  notSupported,
-  required,
-} from '../field-error.ts';
-import { isSidecar } from '../pod.ts';
+import { duplicate, type FieldError, invalid, notFound, notSupported, required } from '../field-error.ts';
 import { quantityMilli } from '../quantity.ts';
 import { configMapKey, dnsLabel, envVarName, portName, qualifiedName } from './names.ts';
-import { oneOf, relativePath, withinRange } from './rules.ts';
+import { validateProbes } from './probes.ts';
+import { oneOf, relativePath } from './rules.ts';
 
 export type ContainerRole = 'app' | 'init';
 
@@ -293,53 +284,6 @@ function validateSecurityContext(context: SecurityContext | undefined, field: st
   ];
 }
 
-function validateProbe(probe: Probe | undefined, field: string): FieldError[] {
-  if (probe === undefined) return [];
-  const handlers = ['exec', 'httpGet', 'tcpSocket', 'grpc'] as const;
-  const given = handlers.filter((name) => probe[name] !== undefined);
-  const counts = [
-    'initialDelaySeconds',
-    'timeoutSeconds',
-    'periodSeconds',
-    'successThreshold',
-    'failureThreshold',
-  ] as const;
-  return [
-    ...(given.length === 0 ? [required(field, 'must specify a handler type')] : []),
-    ...given
-      .slice(1)
-      .map((name) => forbidden(`${field}.${name}`, 'may not specify more than 1 handler type')),
-    ...(probe.exec !== undefined && (probe.exec.command ?? []).length === 0
-      ? [required(`${field}.exec.command`)]
-      : []),
-    ...counts.flatMap((name) => withinRange(probe[name], { min: 0 }, `${field}.${name}`)),
-    ...withinRange(probe.terminationGracePeriodSeconds, { min: 1 }, `${field}.terminationGracePeriodSeconds`),
-  ];
-}
-
-function validateProbes(container: Container, role: ContainerRole, field: string): FieldError[] {
-  const { livenessProbe, readinessProbe, startupProbe, lifecycle } = container;
-  if (role === 'init' && !isSidecar(container)) {
-    const named = { lifecycle, livenessProbe, readinessProbe, startupProbe };
-    return Object.entries(named).flatMap(([name, value]) =>
-      value === undefined
-        ? []
-        : [forbidden(`${field}.${name}`, 'may not be set for init containers without restartPolicy=Always')],
-    );
-  }
-  const mustBeOne = ({ successThreshold = 1 }: Probe, name: string): FieldError[] =>
-    successThreshold === 1
-      ? []
-      : [invalid(`${field}.${name}.successThreshold`, successThreshold, 'must be 1')];
-  return [
-    ...validateProbe(livenessProbe, `${field}.livenessProbe`),
-    ...validateProbe(readinessProbe, `${field}.readinessProbe`),
-    ...validateProbe(startupProbe, `${field}.startupProbe`),
-    ...(livenessProbe ? mustBeOne(livenessProbe, 'livenessProbe') : []),
-    ...(startupProbe ? mustBeOne(startupProbe, 'startupProbe') : []),
-  ];
-}
-
 function validateImage(image: string | undefined, field: string): FieldError[] {
   if (!image) return [required(field)];
   return image.trim() === image
@@ -374,6 +318,6 @@ export function validateContainer(
     ...validateMounts(container, spec, field),
     ...validateResources(container.resources ?? {}, `${field}.resources`),
     ...validateSecurityContext(container.securityContext, `${field}.securityContext`),
-    ...validateProbes(container, role, field),
+    ...validateProbes(container, where),
   ];
 }

@@ -88,7 +88,7 @@ type Describer = {
 
 /** Sizes and configs never change for an id, so they are read once per id. */
 function createDescriber(index: StoreIndex): Describer {
-  const known = new Map<string, Pick<Image, 'sizeBytes' | 'createdAtMs' | 'user'>>();
+  const known = new Map<string, Pick<Image, 'sizeBytes' | 'createdAtMs' | 'user' | 'stopSignal'>>();
   const describe = async (image: StoredImage): Promise<Image> => {
     let fixed = known.get(image.id);
     if (fixed === undefined) {
@@ -98,6 +98,7 @@ function createDescriber(index: StoreIndex): Describer {
         sizeBytes: layers.reduce((sum, layer) => sum + (layer['diff-size'] ?? 0), 0),
         ...(created === undefined ? {} : { createdAtMs: Date.parse(created) }),
         user: config?.User ?? '',
+        ...(config?.StopSignal === undefined ? {} : { stopSignal: config.StopSignal }),
       };
       known.set(image.id, fixed);
     }

@@ -60,6 +60,8 @@ function signalNumber(signal: string): number {
   const name = signal.startsWith('SIG') ? signal : `SIG${signal}`;
   const realTime = /^SIGRTMIN(?:\+(\d+))?$/.exec(name);
   if (realTime !== null) return 34 + Number(realTime[1] ?? 0);
+  const belowMax = /^SIGRTMAX(?:-(\d+))?$/.exec(name);
+  if (belowMax !== null) return 64 - Number(belowMax[1] ?? 0);
   return (constants.signals as Readonly<Record<string, number>>)[name] ?? constants.signals.SIGTERM;
 }
 

@@ -1,0 +1,102 @@
+// Probes and hooks on real containers: what only a kernel, a runtime and a network can show.
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { PODS } from '../../src/client/resources.ts';
+import { eventually, TestEngine } from '../lib/engine.ts';
+import { podOf, shell } from '../lib/manifests.ts';
+
+describe('probes and hooks', () => {
+  const engine = new TestEngine();
+  before(async () => {
+    await engine.start();
+    await engine.loadImage('busybox');
+  });
+  after(() => engine.close());
+
+  const conditionOf = async (name: string, type: string): Promise<string | undefined> =>
+    (await engine.pod(name)).status?.conditions?.find((one) => one.type === type)?.status;
+
+  test('readiness by http and exec comes and goes; liveness by tcp restarts; events say why', async () => {
+    const server = 'touch /tmp/ready; nc -lk -p 7001 -e true & exec httpd -f -p 8080 -h /tmp';
+    const app = shell('app', server, {
+      ports: [{ name: 'web', containerPort: 8080 }],
+      startupProbe: { tcpSocket: { port: 7001 }, periodSeconds: 1, failureThreshold: 20 },
+      readinessProbe: { httpGet: { path: '/ready', port: 'web' }, periodSeconds: 1, failureThreshold: 1 },
+      livenessProbe: {
+        exec: { command: ['test', '!', '-e', '/tmp/sick'] },
+        periodSeconds: 1,
+        failureThreshold: 1,
+      },
+    });
+    await engine.api.create(PODS, podOf('probed', [app]));
+    await engine.waitReady('probed');
+    assert.equal((await engine.pod('probed')).status?.containerStatuses?.[0]?.started, true);
+
+    await engine.kube('exec', 'probed', '--', 'rm', '/tmp/ready');
+    await eventually('it is not ready', async () =>
+      (await conditionOf('probed', 'Ready')) === 'False' ? true : undefined,
+    );
+    await engine.kube('exec', 'probed', '--', 'touch', '/tmp/ready');
+    await engine.waitReady('probed');
+
+    await engine.kube('exec', 'probed', '--', 'touch', '/tmp/sick');
+    await eventually('it is restarted', async () =>
+      (await engine.pod('probed')).status?.containerStatuses?.[0]?.restartCount === 1 ? true : undefined,
+    );
+    await engine.waitReady('probed');
+    const told = await engine.kube('describe', 'pod', 'probed');
+    assert.match(told, /Unhealthy .*Readiness probe failed: HTTP probe failed with statuscode: 404/);
+    assert.match(told, /Unhealthy .*Liveness probe failed:/);
+    assert.match(told, /Killing .*Container app failed liveness probe, will be restarted/);
+
+    // A restarted engine makes nothing unready.
+    const before = (await engine.pod('probed')).metadata?.resourceVersion;
+    const ready = (await engine.pod('probed')).status?.conditions?.find(({ type }) => type === 'Ready');
+    await engine.kill();
+    await engine.start();
+    await engine.waitReady('probed');
+    const again = (await engine.pod('probed')).status?.conditions?.find(({ type }) => type === 'Ready');
+    assert.equal(again?.lastTransitionTime, ready?.lastTransitionTime, `since revision ${before}`);
+  });
+
+  test('postStart holds up Running; preStop runs before the stop signal, again after a crash of the engine', async () => {
+    const app = shell('app', 'trap "echo usr1 >> /data/story; exit 0" USR1; while :; do sleep 0.1; done', {
+      volumeMounts: [{ name: 'data', mountPath: '/data' }],
+      lifecycle: {
+        postStart: { exec: { command: ['sh', '-c', 'sleep 1; echo greeted >> /data/story'] } },
+        preStop: {
+          exec: { command: ['sh', '-c', 'echo leaving >> /data/story; sleep 2; echo left >> /data/story'] },
+        },
+        stopSignal: 'SIGUSR1',
+      },
+    });
+    const dir = `${engine.dir}/story`;
+    const spec = {
+      os: { name: 'linux' },
+      terminationGracePeriodSeconds: 30,
+      volumes: [{ name: 'data', hostPath: { path: dir, type: 'DirectoryOrCreate' } }],
+    };
+    await engine.api.create(PODS, podOf('hooked', [app], spec));
+    const read = async (): Promise<string> =>
+      (await import('node:fs')).readFileSync(`${dir}/story`, { encoding: 'utf8', flag: 'a+' });
+    const waiting = await eventually(
+      'it is being created',
+      async () => (await engine.pod('hooked')).status?.containerStatuses?.[0]?.state?.waiting?.reason,
+    );
+    assert.equal(waiting, 'ContainerCreating');
+    await engine.waitReady('hooked');
+    assert.equal(await read(), 'greeted\n');
+    await engine.kube('delete', 'pod', 'hooked', '--wait=false');
+    await eventually('preStop has begun', async () =>
+      (await read()).includes('leaving') ? true : undefined,
+    );
+    await engine.kill();
+    await engine.start();
+    await eventually('the pod is gone', async () =>
+      (await engine.kubectl('get', 'pod', 'hooked')).code === 1 ? true : undefined,
+    );
+    const story = (await read()).trim().split('\n');
+    assert.equal(story.filter((line) => line === 'leaving').length, 2, 'the hook was begun again');
+    assert.equal(story.at(-1), 'usr1', 'and the signal came after it');
+  });
+});
