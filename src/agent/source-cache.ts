@@ -1,14 +1,27 @@
-// Follows exactly the ConfigMaps and Secrets that pods here refer to: one watch per object, shared by its users, ended
-// with the last of them (the kubelet's Watch strategy; it needs no right to list others' objects). A change wakes the
-// pods that use the object.
+// Follows exactly the ConfigMaps, Secrets and claims that pods here refer to, and the volumes those claims are bound to:
+// one watch per object, shared by its users, ended with the last of them (the kubelet's Watch strategy; it needs no right
+// to list others' objects). A change wakes the pods that use the object.
+import { BOUNDS } from '../base/bounds.ts';
 import type { PodUid } from '../base/brand.ts';
+import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
 import { type InformerOptions, runInformer } from '../client/informer.ts';
-import type { KubeObject, ResourceApi, ResourceRef } from '../client/resource-api.ts';
-import { CONFIG_MAPS, SECRETS } from '../client/resources.ts';
-import type { ConfigMap, Pod, Secret } from '../kube/api-types.ts';
+import type { KubeObject, ObjectKey, ResourceApi, ResourceRef } from '../client/resource-api.ts';
+import { CONFIG_MAPS, PERSISTENT_VOLUME_CLAIMS, PERSISTENT_VOLUMES, SECRETS } from '../client/resources.ts';
+import type { ConfigMap, PersistentVolume, PersistentVolumeClaim, Pod, Secret } from '../kube/api-types.ts';
+import { isBound } from '../kube/storage.ts';
 import { downwardVersion } from './downward.ts';
-import { type SourceRef, type Sources, sourceRefs } from './sources.ts';
+import { requireBound, type SourceRef, type Sources, sourceRefs } from './sources.ts';
+
+/** A pod's own reference, or the volume a claim of it is bound to. */
+type Followed = ObjectKey & { readonly kind: SourceRef['kind'] | 'PersistentVolume' };
+
+const RESOURCES: Record<Followed['kind'], ResourceRef> = {
+  ConfigMap: CONFIG_MAPS,
+  Secret: SECRETS,
+  PersistentVolumeClaim: PERSISTENT_VOLUME_CLAIMS,
+  PersistentVolume: PERSISTENT_VOLUMES,
+};
 
 type Entry = {
   object: KubeObject | undefined;
@@ -20,6 +33,7 @@ type Entry = {
 
 export type SourceCacheOptions = {
   readonly api: ResourceApi;
+  readonly clock: Clock;
   readonly log: Log;
   readonly onChange: (uid: PodUid) => void;
 };
@@ -32,34 +46,47 @@ export class SourceCache {
     this.#options = options;
   }
 
-  /** Resolves when everything the pod refers to has been read, or found absent. */
+  /**
+   * Resolves when everything the pod refers to has been read, or found absent. A claim is given a while to be bound, then
+   * it is a ConfigFailed; whoever waits here is told of the binding by onChange.
+   */
   async load(uid: PodUid, pod: Pod, signal: AbortSignal): Promise<void> {
-    const entries = refKeys(pod).map(([key, ref]) => this.#entries.get(key) ?? this.#follow(key, ref, pod));
-    for (const entry of entries) entry.users.add(uid);
     const aborted = new Promise<never>((_resolve, reject) => {
       signal.addEventListener('abort', () => reject(signal.reason), { once: true });
     });
-    await Promise.race([Promise.all(entries.map((entry) => entry.synced)), aborted]);
+    const follow = (followed: readonly Followed[]): Promise<unknown> => {
+      const entries = followed.map((one) => this.#entries.get(keyOf(one)) ?? this.#follow(one));
+      for (const entry of entries) entry.users.add(uid);
+      return Promise.race([Promise.all(entries.map((entry) => entry.synced)), aborted]);
+    };
+    await follow(refsOf(pod));
+    if (this.#unbound(pod).length > 0) await Promise.race([this.#bindingTime(signal), aborted]);
+    const sources = this.sources(namespaceOf(pod));
+    for (const { name } of this.#unbound(pod)) requireBound(sources, name);
+    await follow(this.#volumesOf(pod));
   }
 
   /** Changes with anything the pod's volumes and environment are made of; undefined until all of it is known. */
   version(pod: Pod): string | undefined {
+    if (this.#unbound(pod).length > 0) return undefined;
     const parts = [downwardVersion(pod)];
-    for (const [key] of refKeys(pod)) {
-      const entry = this.#entries.get(key);
+    for (const followed of [...refsOf(pod), ...this.#volumesOf(pod)]) {
+      const entry = this.#entries.get(keyOf(followed));
       if (entry?.isSynced !== true) return undefined;
-      parts.push(`${key}@${entry.object?.metadata?.resourceVersion ?? 'absent'}`);
+      parts.push(`${keyOf(followed)}@${versionOf(followed, entry.object)}`);
     }
     return parts.join(',');
   }
 
   sources(namespace: string): Sources {
-    const find = (kind: SourceRef['kind'], name: string): KubeObject | undefined =>
-      this.#entries.get(keyOf(namespace, { kind, name }))?.object;
+    const find = (followed: Followed): KubeObject | undefined => this.#entries.get(keyOf(followed))?.object;
     return {
       namespace,
-      configMap: (name) => find('ConfigMap', name) as ConfigMap | undefined,
-      secret: (name) => find('Secret', name) as Secret | undefined,
+      configMap: (name) => find({ kind: 'ConfigMap', namespace, name }) as ConfigMap | undefined,
+      secret: (name) => find({ kind: 'Secret', namespace, name }) as Secret | undefined,
+      claim: (name) =>
+        find({ kind: 'PersistentVolumeClaim', namespace, name }) as PersistentVolumeClaim | undefined,
+      volume: (name) => find({ kind: 'PersistentVolume', name }) as PersistentVolume | undefined,
     };
   }
 
@@ -76,7 +103,42 @@ export class SourceCache {
     this.#entries.clear();
   }
 
-  #follow(key: string, ref: SourceRef, pod: Pod): Entry {
+  #claimOf(followed: Followed): PersistentVolumeClaim | undefined {
+    return this.#entries.get(keyOf(followed))?.object as PersistentVolumeClaim | undefined;
+  }
+
+  #unbound(pod: Pod): readonly Followed[] {
+    return claimsOf(pod).filter((one) => {
+      const claim = this.#claimOf(one);
+      return claim === undefined || !isBound(claim);
+    });
+  }
+
+  #volumesOf(pod: Pod): readonly Followed[] {
+    return claimsOf(pod).flatMap((one): readonly Followed[] => {
+      const name = this.#claimOf(one)?.spec?.volumeName;
+      return name === undefined || name === '' ? [] : [{ kind: 'PersistentVolume', name }];
+    });
+  }
+
+  #bindingTime(signal: AbortSignal): Promise<void> {
+    const { clock } = this.#options;
+    return new Promise((resolve) => {
+      const cancel = clock.at(clock.nowMs() + BOUNDS.claimBindingMs, resolve);
+      signal.addEventListener('abort', cancel, { once: true });
+    });
+  }
+
+  /** The volume of a claim that was bound while pods wait for it. */
+  #followVolume(claim: Followed, { users }: Entry): void {
+    const name = this.#claimOf(claim)?.spec?.volumeName;
+    if (name === undefined || name === '') return;
+    const followed: Followed = { kind: 'PersistentVolume', name };
+    const entry = this.#entries.get(keyOf(followed)) ?? this.#follow(followed);
+    for (const uid of users) entry.users.add(uid);
+  }
+
+  #follow(followed: Followed): Entry {
     const { promise: synced, resolve } = Promise.withResolvers<void>();
     const entry: Entry = {
       object: undefined,
@@ -85,10 +147,15 @@ export class SourceCache {
       users: new Set(),
       abort: new AbortController(),
     };
-    this.#entries.set(key, entry);
+    this.#entries.set(keyOf(followed), entry);
+    const tellUsers = (): void => {
+      for (const uid of entry.users) this.#options.onChange(uid);
+    };
     const changed = (object: KubeObject | undefined): void => {
       entry.object = object;
-      if (entry.isSynced) for (const uid of entry.users) this.#options.onChange(uid);
+      if (!entry.isSynced) return;
+      if (followed.kind === 'PersistentVolumeClaim') this.#followVolume(followed, entry);
+      tellUsers();
     };
     const handlers: InformerOptions<KubeObject>['handlers'] = {
       onObject: changed,
@@ -96,19 +163,31 @@ export class SourceCache {
       onSynced: () => {
         entry.isSynced = true;
         resolve();
+        tellUsers();
       },
     };
     const { api, log } = this.#options;
-    const resource: ResourceRef = ref.kind === 'ConfigMap' ? CONFIG_MAPS : SECRETS;
-    const select = { namespace: pod.metadata?.namespace, fieldSelector: `metadata.name=${ref.name}` };
-    void runInformer({ api, ref: resource, select, handlers, log }, entry.abort.signal);
+    const { kind, namespace, name } = followed;
+    const select = { namespace, fieldSelector: `metadata.name=${name}` };
+    void runInformer({ api, ref: RESOURCES[kind], select, handlers, log }, entry.abort.signal);
     return entry;
   }
 }
 
-function refKeys(pod: Pod): readonly (readonly [string, SourceRef])[] {
-  const namespace = pod.metadata?.namespace ?? 'default';
-  return sourceRefs(pod).map((ref) => [keyOf(namespace, ref), ref]);
-}
+const namespaceOf = (pod: Pod): string => pod.metadata?.namespace ?? 'default';
 
-const keyOf = (namespace: string, ref: SourceRef): string => `${ref.kind}/${namespace}/${ref.name}`;
+const refsOf = (pod: Pod): readonly Followed[] =>
+  sourceRefs(pod).map((ref) => ({ ...ref, namespace: namespaceOf(pod) }));
+
+const claimsOf = (pod: Pod): readonly Followed[] =>
+  refsOf(pod).filter(({ kind }) => kind === 'PersistentVolumeClaim');
+
+const keyOf = ({ kind, namespace = '', name }: Followed): string => `${kind}/${namespace}/${name}`;
+
+/** What a pod is made of changes with the content of a ConfigMap, but not with the status of its claim. */
+function versionOf({ kind }: Followed, object: KubeObject | undefined): string {
+  if (object === undefined) return 'absent';
+  const { uid, resourceVersion } = object.metadata ?? {};
+  const isStorage = kind === 'PersistentVolumeClaim' || kind === 'PersistentVolume';
+  return (isStorage ? uid : resourceVersion) ?? '';
+}

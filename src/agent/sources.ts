@@ -1,17 +1,30 @@
-// The ConfigMaps and Secrets a pod refers to, as data: which ones (pure), and the ones that were found. Who fetches and
+// The ConfigMaps, Secrets and claims a pod refers to, as data: which ones (pure), and the ones that were found. Who fetches and
 // follows them is source-cache.ts.
 
 import { PodwrightError } from '../base/errors.ts';
-import type { ConfigMap, Container, Pod, Secret } from '../kube/api-types.ts';
+import type {
+  ConfigMap,
+  Container,
+  PersistentVolume,
+  PersistentVolumeClaim,
+  Pod,
+  Secret,
+} from '../kube/api-types.ts';
+import { claimNameOf, isBound } from '../kube/storage.ts';
 import { allContainers } from './container-instances.ts';
 
-export type SourceRef = { readonly kind: 'ConfigMap' | 'Secret'; readonly name: string };
+export type SourceRef = {
+  readonly kind: 'ConfigMap' | 'Secret' | 'PersistentVolumeClaim';
+  readonly name: string;
+};
 
 /** What was found in the pod's namespace; undefined: it does not exist. */
 export type Sources = {
   readonly namespace: string;
   configMap(name: string): ConfigMap | undefined;
   secret(name: string): Secret | undefined;
+  claim(name: string): PersistentVolumeClaim | undefined;
+  volume(name: string): PersistentVolume | undefined;
 };
 
 /** Every object the pod's containers, volumes and pulls refer to, each once. */
@@ -21,6 +34,7 @@ export function sourceRefs(pod: Pod): readonly SourceRef[] {
     ...(pod.spec?.volumes ?? []).flatMap((volume) => [
       ref('ConfigMap', volume.configMap?.name),
       ref('Secret', volume.secret?.secretName),
+      ref('PersistentVolumeClaim', claimNameOf(pod, volume)),
       ...(volume.projected?.sources ?? []).flatMap((source) => [
         ref('ConfigMap', source.configMap?.name),
         ref('Secret', source.secret?.name),
@@ -67,6 +81,14 @@ export function requireSecret(
   const found = sources.secret(name);
   if (found === undefined && optional !== true) throw configFailed(`secret "${name}" not found`);
   return found;
+}
+
+/** The claim, once it has its volume. Throws ConfigFailed in the kubelet's words. */
+export function requireBound(sources: Sources, name: string): PersistentVolumeClaim {
+  const claim = sources.claim(name);
+  if (claim === undefined) throw configFailed(`persistentvolumeclaim "${name}" not found`);
+  if (isBound(claim)) return claim;
+  throw configFailed(`error processing PVC ${sources.namespace}/${name}: PVC is not bound`);
 }
 
 export function configFailed(message: string): PodwrightError {

@@ -9,12 +9,14 @@ import type {
   Volume,
 } from '../kube/api-types.ts';
 import { quantityValue } from '../kube/quantity.ts';
+import { claimNameOf, isOwnedBy } from '../kube/storage.ts';
 import type { Image, VolumeConfig, VolumeFile, VolumeSetup } from '../machine/machine.ts';
 import { podIdentity } from './container-config.ts';
 import { fieldValue, type NodeFacts, resourceFieldValue } from './downward.ts';
 import {
   configFailed,
   configMapEntries,
+  requireBound,
   requireConfigMap,
   requireSecret,
   type Sources,
@@ -55,6 +57,7 @@ function named(volume: Volume, context: VolumeContext): VolumeConfig | undefined
 /** Undefined: nothing is to be done for it any more. */
 function volumeConfig(volume: Volume, context: VolumeContext): VolumeConfig | undefined {
   const { name, emptyDir, hostPath, configMap, secret, downwardAPI, projected, image } = volume;
+  const { persistentVolumeClaim, ephemeral } = volume;
   if (emptyDir !== undefined) {
     const sizeLimitBytes = emptyDir.sizeLimit === undefined ? undefined : quantityValue(emptyDir.sizeLimit);
     return {
@@ -99,8 +102,31 @@ function volumeConfig(volume: Volume, context: VolumeContext): VolumeConfig | un
     const found = context.images.get(name);
     return found === undefined ? undefined : { kind: 'image', name, imageId: found.id };
   }
+  if (persistentVolumeClaim !== undefined || ephemeral !== undefined) return claimed(volume, context);
   const kind = Object.keys(volume).find((key) => key !== 'name') ?? 'unknown';
   throw configFailed(`volume type ${kind} is not supported`);
+}
+
+/** The volume behind a claim. */
+function claimed(volume: Volume, { pod, sources }: VolumeContext): VolumeConfig {
+  const claimName = claimNameOf(pod, volume) ?? '';
+  const claim = requireBound(sources, claimName);
+  if (volume.ephemeral !== undefined && !isOwnedBy(claim, pod)) {
+    const { namespace, name } = pod.metadata ?? {};
+    throw configFailed(
+      `PVC ${namespace}/${claimName} was not created for pod ${namespace}/${name} (pod is not owner)`,
+    );
+  }
+  const volumeName = claim.spec?.volumeName ?? '';
+  const found = sources.volume(volumeName);
+  if (found?.spec === undefined) throw configFailed(`persistentvolume "${volumeName}" not found`);
+  const { local, hostPath } = found.spec;
+  const readOnly = volume.persistentVolumeClaim?.readOnly ?? false;
+  if (local !== undefined) return { kind: 'local', name: volume.name, path: local.path, readOnly };
+  if (hostPath === undefined)
+    throw configFailed(`the type of persistentvolume "${volumeName}" is not supported`);
+  const type = hostPathType(hostPath.type ?? '');
+  return { kind: 'hostPath', name: volume.name, path: hostPath.path, type, readOnly };
 }
 
 const HOST_PATH_TYPES = [

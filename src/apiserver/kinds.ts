@@ -6,13 +6,17 @@ import { eventKind } from './kinds/events.ts';
 import { namespaceKind } from './kinds/namespaces.ts';
 import { nodeKind } from './kinds/nodes.ts';
 import { podKind } from './kinds/pods.ts';
+import { persistentVolumeClaimKind, persistentVolumeKind, storageClassKind } from './kinds/storage.ts';
 
 export const KINDS: readonly Kind[] = [
   configMapKind,
   eventKind,
   namespaceKind,
   nodeKind,
+  persistentVolumeClaimKind,
+  persistentVolumeKind,
   podKind,
   secretKind,
   serviceAccountKind,
+  storageClassKind,
 ];

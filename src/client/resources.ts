@@ -5,9 +5,12 @@ import type {
   Event,
   Namespace,
   Node,
+  PersistentVolume,
+  PersistentVolumeClaim,
   Pod,
   Secret,
   ServiceAccount,
+  StorageClass,
 } from '../kube/api-types.ts';
 import type { KubeObject, ResourceRef } from './resource-api.ts';
 
@@ -22,5 +25,18 @@ export const CONFIG_MAPS = core<ConfigMap>('configmaps', 'ConfigMap', true);
 export const SECRETS = core<Secret>('secrets', 'Secret', true);
 export const EVENTS = core<Event>('events', 'Event', true);
 export const SERVICE_ACCOUNTS = core<ServiceAccount>('serviceaccounts', 'ServiceAccount', true);
+export const PERSISTENT_VOLUMES = core<PersistentVolume>('persistentvolumes', 'PersistentVolume', false);
+export const PERSISTENT_VOLUME_CLAIMS = core<PersistentVolumeClaim>(
+  'persistentvolumeclaims',
+  'PersistentVolumeClaim',
+  true,
+);
+export const STORAGE_CLASSES: ResourceRef<StorageClass> = {
+  group: 'storage.k8s.io',
+  version: 'v1',
+  plural: 'storageclasses',
+  kind: 'StorageClass',
+  namespaced: false,
+};
 /** Created at pods/<name>/binding. */
 export const BINDINGS = core<Binding>('bindings', 'Binding', true);

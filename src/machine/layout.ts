@@ -11,6 +11,7 @@
 // data dir (survives a reboot):
 //   pods/<uid>/volumes/<name>/                emptyDir and files volumes
 //   pods/<uid>/containers/<name>/<attempt>/   upper and work directories of the overlay
+//   persistent-volumes/<name>/                directories of PersistentVolumes made here; they outlive pods
 //   storage/                                  containers/storage: images, shared format with Podman and Buildah
 //   cni/                                      IP leases (host-local), results
 // log dir:
@@ -43,6 +44,8 @@ export const volumeDir = (dirs: MachineDirs, uid: PodUid, volume: string): strin
   join(volumesDir(dirs, uid), volume);
 export const layerDir = (dirs: MachineDirs, { uid, name, attempt }: InstanceName): string =>
   join(dataPodDir(dirs, uid), 'containers', name, String(attempt));
+/** Not part of any pod: the controller of volumes makes and deletes what is in it. */
+export const persistentVolumesDir = (dirs: MachineDirs): string => join(dirs.dataDir, 'persistent-volumes');
 export const storageDir = (dirs: MachineDirs): string => join(dirs.dataDir, 'storage');
 export const cniDir = (dirs: MachineDirs): string => join(dirs.dataDir, 'cni');
 

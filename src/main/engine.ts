@@ -15,9 +15,11 @@ import type { Log } from '../base/log.ts';
 import type { NodeApi } from '../client/node-api.ts';
 import type { KubeObject, ResourceApi } from '../client/resource-api.ts';
 import { PODS } from '../client/resources.ts';
+import { createLocalProvisioner } from '../controllers/volumes/local-provisioner.ts';
+import { runVolumesController } from '../controllers/volumes/volumes-controller.ts';
 import { createImageStore } from '../machine/images/image-store.ts';
 import { ensurePauseRootfs } from '../machine/images/pause-rootfs.ts';
-import type { MachineDirs } from '../machine/layout.ts';
+import { type MachineDirs, persistentVolumesDir } from '../machine/layout.ts';
 import { createLinuxMachine, type LinuxMachine } from '../machine/linux-machine.ts';
 import type { Machine } from '../machine/machine.ts';
 import { CNI_PLUGIN_DIRS, createCniNetwork } from '../machine/network/cni.ts';
@@ -113,6 +115,14 @@ async function wire(options: EngineOptions, undo: Undo): Promise<Engine> {
   undo.push(async () => {
     ended.abort();
     await scheduling;
+  });
+  const volumes = runVolumesController(
+    { api, clock, log, provisioner: createLocalProvisioner(persistentVolumesDir(options), options.nodeName) },
+    ended.signal,
+  );
+  undo.push(async () => {
+    ended.abort();
+    await volumes;
   });
   const listening = await server.listen({ ...options.listen, dataDir: options.dataDir });
   undo.push(listening.close);

@@ -1,6 +1,6 @@
 // Volumes in real containers, one engine for all of them.
 import assert from 'node:assert/strict';
-import { writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
 import type { Pod, Volume, VolumeMount } from '../../src/kube/api-types.ts';
 import { eventually, TestEngine } from '../lib/engine.ts';
@@ -134,6 +134,102 @@ describe('volumes', () => {
       return (
         /FailedMount.*localhost\/no:1" is not present with pull policy of Never/.test(events) || undefined
       );
+    });
+  });
+
+  const claim = (name: string, more: object = {}): object => ({
+    apiVersion: 'v1',
+    kind: 'PersistentVolumeClaim',
+    metadata: { name },
+    spec: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Gi' } }, ...more },
+  });
+  const claiming = (name: string, claimName: string): Pod =>
+    podOf(name, {
+      volumes: [{ name: 'data', persistentVolumeClaim: { claimName } }],
+      mounts: [{ name: 'data', mountPath: '/data' }],
+    });
+  const phase = async (resource: string): Promise<string> =>
+    engine.kube('get', resource, '-o', 'jsonpath={.status.phase}');
+  const gone = (pod: string) => engine.kube('delete', 'pod', pod, '--grace-period=0', '--force');
+
+  test('claim: made when its pod comes, outlives the pod, protected while in use, deleted with its data', async () => {
+    await apply(claim('data'));
+    assert.match(
+      await engine.kube('get', 'sc'),
+      /local \(default\) +podwright.dev\/local +Delete +WaitForFirstConsumer/,
+    );
+    assert.equal(await phase('pvc/data'), 'Pending', 'nobody uses it yet');
+    await apply(claiming('first', 'data'));
+    await engine.waitReady('first');
+    await sh('first', 'echo kept > /data/kept');
+    assert.match(await engine.kube('get', 'pvc', 'data'), /data +Bound +pvc-\S+ +1Gi +RWO +local/);
+    const volume = await engine.kube('get', 'pvc', 'data', '-o', 'jsonpath={.spec.volumeName}');
+    assert.match(await engine.kube('get', 'pv', volume), /1Gi +RWO +Delete +Bound +default\/data +local/);
+    const events = await engine.kube('events', '--for', 'pod/first');
+    assert.doesNotMatch(events, /FailedMount/, 'waiting for the volume is no failure');
+
+    await gone('first');
+    await apply(claiming('second', 'data'));
+    await engine.waitReady('second');
+    assert.equal(await sh('second', 'cat /data/kept'), 'kept\n');
+
+    await engine.kube('delete', 'pvc', 'data', '--wait=false');
+    assert.match(await engine.kube('get', 'pvc', 'data'), /data +Terminating/);
+    assert.equal(await sh('second', 'cat /data/kept'), 'kept\n');
+    await gone('second');
+    await engine.kube('wait', '--for=delete', 'pvc/data', `pv/${volume}`, '--timeout=30s');
+    await eventually(
+      'its data is gone',
+      () => !existsSync(`${engine.dataDir}/persistent-volumes/${volume}`) || undefined,
+    );
+  });
+
+  test('static volume: the smallest that is enough is bound, and kept by Retain', async () => {
+    const volume = (name: string, storage: string): object => {
+      mkdirSync(`${engine.dir}/${name}`);
+      writeFileSync(`${engine.dir}/${name}/whose`, name);
+      return {
+        apiVersion: 'v1',
+        kind: 'PersistentVolume',
+        metadata: { name },
+        spec: {
+          capacity: { storage },
+          accessModes: ['ReadWriteOnce'],
+          hostPath: { path: `${engine.dir}/${name}` },
+        },
+      };
+    };
+    await apply(volume('large', '9Gi'), volume('small', '2Gi'), volume('tiny', '1Mi'));
+    await apply(claim('static', { storageClassName: '' }), claiming('user', 'static'));
+    await engine.waitReady('user');
+    assert.equal(await sh('user', 'cat /data/whose'), 'small');
+    await gone('user');
+    await engine.kube('delete', 'pvc', 'static', '--timeout=30s');
+    await engine.kube('wait', '--for=jsonpath={.status.phase}=Released', 'pv/small', '--timeout=30s');
+    assert.equal(await phase('pv/large'), 'Available');
+    assert.ok(existsSync(`${engine.dir}/small/whose`));
+    await engine.kube('delete', 'pv', '--all', '--timeout=30s');
+  });
+
+  test('ephemeral: a claim of the pod that goes with it; a claim that is missing is told', async () => {
+    const spec = { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Mi' } } };
+    const pod = podOf('scratch', {
+      volumes: [{ name: 'tmp', ephemeral: { volumeClaimTemplate: { spec } } }],
+      mounts: [{ name: 'tmp', mountPath: '/tmp' }],
+    });
+    await apply(pod, claiming('lost', 'nowhere'));
+    await engine.waitReady('scratch');
+    await sh('scratch', 'touch /tmp/x');
+    assert.equal(await phase('pvc/scratch-tmp'), 'Bound');
+    await gone('scratch');
+    await engine.kube('wait', '--for=delete', 'pvc/scratch-tmp', '--timeout=30s');
+    await eventually(
+      'no volume is left',
+      async () => (await engine.kube('get', 'pv', '-o', 'name')) === '' || undefined,
+    );
+    await eventually('the pod says what it waits for', async () => {
+      const events = await engine.kube('events', '--for', 'pod/lost');
+      return /FailedMount.*persistentvolumeclaim "nowhere" not found/.test(events) || undefined;
     });
   });
 });

@@ -67,10 +67,15 @@ function defaultDownward<T extends DownwardAPIVolumeSource | DownwardAPIProjecti
 }
 
 function defaultSource(volume: Volume): Volume {
-  const { downwardAPI, projected, image } = volume;
+  const { downwardAPI, projected, image, ephemeral } = volume;
   if (image !== undefined)
     return { ...volume, image: fill({ pullPolicy: pullPolicy(image.reference) }, image) };
   if (downwardAPI !== undefined) return { ...volume, downwardAPI: defaultDownward(downwardAPI) };
+  if (ephemeral?.volumeClaimTemplate?.spec !== undefined) {
+    const template = ephemeral.volumeClaimTemplate;
+    const spec = { volumeMode: 'Filesystem', ...template.spec };
+    return { ...volume, ephemeral: { volumeClaimTemplate: { ...template, spec } } };
+  }
   if (projected?.sources === undefined) return volume;
   const sources = projected.sources.map((source) =>
     source.downwardAPI === undefined

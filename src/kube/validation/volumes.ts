@@ -1,8 +1,10 @@
 // Rules for a pod's volumes (pkg/apis/core/validation validateVolumes).
 import type {
   EmptyDirVolumeSource,
+  EphemeralVolumeSource,
   HostPathVolumeSource,
   ImageVolumeSource,
+  PersistentVolumeClaimVolumeSource,
   PodSpec,
   Volume,
 } from '../api-types.ts';
@@ -16,6 +18,7 @@ import {
 } from './file-volumes.ts';
 import { dnsLabel } from './names.ts';
 import { oneOf } from './rules.ts';
+import { validateClaimSpec } from './storage.ts';
 
 const HOST_PATH_TYPES = [
   '',
@@ -56,6 +59,17 @@ function validateImage({ reference, pullPolicy }: ImageVolumeSource, field: stri
   ];
 }
 
+function validateClaimVolume({ claimName }: PersistentVolumeClaimVolumeSource, field: string): FieldError[] {
+  return claimName ? [] : [required(`${field}.claimName`)];
+}
+
+function validateEphemeral({ volumeClaimTemplate }: EphemeralVolumeSource, field: string): FieldError[] {
+  const at = `${field}.volumeClaimTemplate`;
+  return volumeClaimTemplate === undefined
+    ? [required(at)]
+    : validateClaimSpec(volumeClaimTemplate.spec, `${at}.spec`);
+}
+
 /** Sources that are not here are refused by unsupported-fields.ts. */
 const RULES: Rules = {
   emptyDir: validateEmptyDir,
@@ -65,6 +79,8 @@ const RULES: Rules = {
   downwardAPI: validateDownwardVolume,
   projected: validateProjectedVolume,
   image: validateImage,
+  persistentVolumeClaim: validateClaimVolume,
+  ephemeral: validateEphemeral,
 };
 
 function validateSource<Kind extends Source>(volume: Volume, kind: Kind, field: string): FieldError[] {

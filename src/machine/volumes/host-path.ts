@@ -6,7 +6,8 @@ import { PodwrightError } from '../../base/errors.ts';
 import { errnoOf } from '../../base/files.ts';
 import type { VolumeConfig } from '../machine.ts';
 
-type HostPath = Extract<VolumeConfig, { kind: 'hostPath' }>;
+type HostPathType = Extract<VolumeConfig, { kind: 'hostPath' }>['type'];
+type HostPath = { readonly path: string; readonly type: HostPathType };
 
 type TypeRule = {
   readonly matches: (stats: Stats) => boolean;
@@ -18,7 +19,7 @@ type TypeRule = {
 const directory = { matches: (stats: Stats) => stats.isDirectory(), what: 'a directory' };
 const file = { matches: (stats: Stats) => stats.isFile(), what: 'a file' };
 
-const TYPE_RULES: Record<Exclude<HostPath['type'], ''>, TypeRule> = {
+const TYPE_RULES: Record<Exclude<HostPathType, ''>, TypeRule> = {
   Directory: directory,
   DirectoryOrCreate: { ...directory, create: makeDirectory },
   File: file,

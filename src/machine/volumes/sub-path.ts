@@ -40,16 +40,18 @@ export async function resolveMount(
 export type VolumeAttributes = { readonly readOnly: boolean };
 
 /** Files that the agent writes are never a container's to change: a write would be lost with the next update. */
-const ATTRIBUTES: Record<VolumeConfig['kind'], VolumeAttributes> = {
-  emptyDir: { readOnly: false },
-  hostPath: { readOnly: false },
-  files: { readOnly: true },
-  image: { readOnly: true },
+const ALWAYS_READ_ONLY: Record<VolumeConfig['kind'], boolean> = {
+  emptyDir: false,
+  hostPath: false,
+  local: false,
+  files: true,
+  image: true,
 };
 
 /** Of a volume that is set up. */
 export function volumeAttributes(dirs: MachineDirs, uid: PodUid, name: string): VolumeAttributes {
-  return ATTRIBUTES[recordOf(dirs, uid, name).kind];
+  const record = recordOf(dirs, uid, name);
+  return { readOnly: ALWAYS_READ_ONLY[record.kind] || ('readOnly' in record && record.readOnly === true) };
 }
 
 function recordOf(dirs: MachineDirs, uid: PodUid, name: string): VolumeRecord {
@@ -60,9 +62,12 @@ function recordOf(dirs: MachineDirs, uid: PodUid, name: string): VolumeRecord {
 
 function volumeRoot(dirs: MachineDirs, uid: PodUid, name: string): string {
   const record = recordOf(dirs, uid, name);
-  if (record.kind !== 'hostPath') return volumeDir(dirs, uid, name);
+  if (record.kind !== 'hostPath' && record.kind !== 'local') return volumeDir(dirs, uid, name);
   if (existsSync(record.path)) return record.path;
-  throw new PodwrightError('ConfigFailed', `mount volume "${name}": hostPath ${record.path} does not exist`);
+  throw new PodwrightError(
+    'ConfigFailed',
+    `mount volume "${name}": ${record.kind} ${record.path} does not exist`,
+  );
 }
 
 /** One place per (volume, subPath): containers that mount the same share it. */

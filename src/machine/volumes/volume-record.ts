@@ -10,7 +10,7 @@ import { isMounted } from './empty-dir.ts';
 
 /** What is remembered of a volume: its config without the files' content. */
 export type VolumeRecord =
-  | Extract<VolumeConfig, { kind: 'emptyDir' | 'hostPath' | 'image' }>
+  | Extract<VolumeConfig, { kind: 'emptyDir' | 'hostPath' | 'image' | 'local' }>
   | Omit<Extract<VolumeConfig, { kind: 'files' }>, 'files'>;
 
 /** Names of the volumes that are set up, sorted. */

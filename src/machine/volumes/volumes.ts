@@ -69,6 +69,8 @@ async function makeVolume(pod: Pod, volume: VolumeConfig): Promise<void> {
     case 'files':
       await setUpMedium(directory, volume);
       return writeFilesVolume(directory, volume.files, pod.fsGroup);
+    case 'local':
+      return checkHostPath({ ...volume, type: 'Directory' });
     case 'image':
       return mountReadOnly(await pod.images.layers(volume.imageId), directory);
   }

@@ -1,0 +1,47 @@
+// What the controller of volumes looks at, by key, and the questions it asks of it. Pure; filled from the informers.
+import type { PersistentVolume, PersistentVolumeClaim, Pod, StorageClass } from '../../kube/api-types.ts';
+import { claimNameOf, DEFAULT_CLASS_ANNOTATION } from '../../kube/storage.ts';
+
+export type ClusterVolumes = {
+  /** Each by "<namespace>/<name>"; the namespace of a cluster-wide object is empty. */
+  readonly claims: ReadonlyMap<string, PersistentVolumeClaim>;
+  readonly volumes: ReadonlyMap<string, PersistentVolume>;
+  readonly classes: ReadonlyMap<string, StorageClass>;
+  readonly pods: ReadonlyMap<string, Pod>;
+};
+
+type Named = {
+  readonly metadata?:
+    | { readonly namespace?: string | undefined; readonly name?: string | undefined }
+    | undefined;
+};
+
+export const keyOf = ({ metadata }: Named): string => `${metadata?.namespace ?? ''}/${metadata?.name ?? ''}`;
+export const clusterKey = (name: string): string => `/${name}`;
+
+/** Pods on a node that mount the claim; one that is not scheduled yet cannot have started with it. */
+export function scheduledUsers({ pods }: ClusterVolumes, claim: PersistentVolumeClaim): readonly Pod[] {
+  const { namespace, name } = claim.metadata ?? {};
+  return [...pods.values()].filter(
+    (pod) =>
+      pod.metadata?.namespace === namespace &&
+      Boolean(pod.spec?.nodeName) &&
+      (pod.spec?.volumes ?? []).some((volume) => claimNameOf(pod, volume) === name),
+  );
+}
+
+/** The newest of the classes marked as default, as Kubernetes chooses. */
+export function defaultClass({ classes }: ClusterVolumes): StorageClass | undefined {
+  const marked = [...classes.values()].filter(
+    ({ metadata }) => metadata?.annotations?.[DEFAULT_CLASS_ANNOTATION] === 'true',
+  );
+  const createdAt = ({ metadata }: StorageClass): string => metadata?.creationTimestamp ?? '';
+  return marked.sort((a, b) => (createdAt(a) < createdAt(b) ? 1 : -1))[0];
+}
+
+/** The volume's claimRef means this claim: by name, and by uid once it has one. */
+export function isFor({ spec }: PersistentVolume, claim: PersistentVolumeClaim): boolean {
+  const ref = spec?.claimRef;
+  const { namespace, name, uid } = claim.metadata ?? {};
+  return ref?.namespace === namespace && ref?.name === name && (!ref?.uid || ref.uid === uid);
+}

@@ -1,0 +1,185 @@
+// The controller of PersistentVolumes and claims: an ordinary client of the API that follows four kinds, plans
+// (plan-volumes.ts) and carries out. It remembers nothing: whatever it needs is in the objects.
+//
+// Invariants
+// - One pass at a time; any number of changes before a pass is one pass.
+// - Every write names the version it was planned on, so a stale plan changes nothing.
+import { BOUNDS } from '../../base/bounds.ts';
+import type { CancelTimer, Clock } from '../../base/clock.ts';
+import { errorText, isPodwrightError } from '../../base/errors.ts';
+import type { Log } from '../../base/log.ts';
+import { createEventRecorder, referenceTo } from '../../client/event-recorder.ts';
+import { runInformer } from '../../client/informer.ts';
+import type { KubeObject, ResourceApi, ResourceRef } from '../../client/resource-api.ts';
+import {
+  PERSISTENT_VOLUME_CLAIMS,
+  PERSISTENT_VOLUMES,
+  PODS,
+  STORAGE_CLASSES,
+} from '../../client/resources.ts';
+import type { StorageClass } from '../../kube/api-types.ts';
+import { DEFAULT_CLASS_ANNOTATION } from '../../kube/storage.ts';
+import { type ClusterVolumes, keyOf } from './cluster-volumes.ts';
+import type { LocalProvisioner } from './local-provisioner.ts';
+import { PROVISIONER, planVolumes, type VolumeStep } from './plan-volumes.ts';
+
+export type VolumesControllerOptions = {
+  readonly api: ResourceApi;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly provisioner: LocalProvisioner;
+};
+
+/** What every engine has; a user may delete it or mark another one as default. */
+const LOCAL_CLASS: StorageClass = {
+  metadata: { name: 'local', annotations: { [DEFAULT_CLASS_ANNOTATION]: 'true' } },
+  provisioner: PROVISIONER,
+  reclaimPolicy: 'Delete',
+  volumeBindingMode: 'WaitForFirstConsumer',
+};
+
+/** Runs until the signal aborts. */
+export async function runVolumesController(
+  options: VolumesControllerOptions,
+  signal: AbortSignal,
+): Promise<void> {
+  const { api, clock, log } = options;
+  const perform = createPerformer(options);
+  const unsynced = new Set<string>();
+  let isWorking = false;
+  let isDue = false;
+  let cancelRetry: CancelTimer = () => {};
+  let failuresInRow = 0;
+
+  const work = async (): Promise<void> => {
+    isDue = true;
+    if (isWorking || unsynced.size > 0) return;
+    isWorking = true;
+    while (isDue && !signal.aborted) {
+      isDue = false;
+      const results = await Promise.allSettled(planVolumes(cluster).map(perform));
+      retryAfter(results.flatMap((result) => (result.status === 'rejected' ? [result.reason] : [])));
+    }
+    isWorking = false;
+  };
+
+  /** A conflict needs no retry: what changed comes by the watch. */
+  const retryAfter = (reasons: readonly unknown[]): void => {
+    const failures = reasons.filter(
+      (reason) => !isPodwrightError(reason, 'Conflict', 'NotFound', 'AlreadyExists'),
+    );
+    cancelRetry();
+    failuresInRow = failures.length === 0 ? 0 : failuresInRow + 1;
+    if (failures.length === 0) return;
+    for (const failure of failures) log.warn('a step of the volumes failed', { error: errorText(failure) });
+    const waitMs = Math.min(BOUNDS.stepRetryMsMax, BOUNDS.stepRetryMsMin * 2 ** (failuresInRow - 1));
+    cancelRetry = clock.at(clock.nowMs() + waitMs, () => void work());
+  };
+
+  const informers: Promise<void>[] = [];
+  const follow = <T extends KubeObject>(ref: ResourceRef<T>): ReadonlyMap<string, T> => {
+    const objects = new Map<string, T>();
+    unsynced.add(ref.plural);
+    const handlers = {
+      onObject: (object: T): void => {
+        objects.set(keyOf(object), object);
+        void work();
+      },
+      onDelete: (object: T): void => {
+        objects.delete(keyOf(object));
+        void work();
+      },
+      onSynced: (): void => {
+        unsynced.delete(ref.plural);
+        void work();
+      },
+    };
+    informers.push(runInformer({ api, ref, handlers, log }, signal));
+    return objects;
+  };
+
+  await ensureClass(api);
+  const cluster: ClusterVolumes = {
+    claims: follow(PERSISTENT_VOLUME_CLAIMS),
+    volumes: follow(PERSISTENT_VOLUMES),
+    classes: follow(STORAGE_CLASSES),
+    pods: follow(PODS),
+  };
+  await Promise.all(informers);
+  cancelRetry();
+}
+
+async function ensureClass(api: ResourceApi): Promise<void> {
+  try {
+    await api.create(STORAGE_CLASSES, LOCAL_CLASS);
+  } catch (error) {
+    if (!isPodwrightError(error, 'AlreadyExists')) throw error;
+  }
+}
+
+function createPerformer({ api, clock, log, provisioner }: VolumesControllerOptions) {
+  const events = createEventRecorder({ api, clock, log, component: 'persistentvolume-controller' });
+  /** The last thing told of each waiting claim: a pass that finds it waiting still is no news. */
+  const told = new Map<string, string>();
+
+  const provision = async ({
+    claim,
+    storageClass,
+  }: Extract<VolumeStep, { kind: 'provision' }>): Promise<void> => {
+    const volume = await provisioner.provision(claim, storageClass);
+    await api.create(PERSISTENT_VOLUMES, volume);
+    const message = `Successfully provisioned volume ${volume.metadata?.name}`;
+    events.record({
+      regarding: referenceTo(claim),
+      type: 'Normal',
+      reason: 'ProvisioningSucceeded',
+      message,
+    });
+  };
+
+  const tell = ({ claim, type, reason, message }: Extract<VolumeStep, { kind: 'tell' }>): void => {
+    const uid = claim.metadata?.uid ?? '';
+    if (told.get(uid) === message) return;
+    told.set(uid, message);
+    events.record({ regarding: referenceTo(claim), type, reason, message });
+  };
+
+  return async (step: VolumeStep): Promise<void> => {
+    if (step.kind !== 'tell' && 'claim' in step) told.delete(step.claim.metadata?.uid ?? '');
+    switch (step.kind) {
+      case 'createClaim':
+        await api.create(PERSISTENT_VOLUME_CLAIMS, step.claim);
+        return;
+      case 'deleteClaim': {
+        const { namespace, name = '', uid } = step.claim.metadata ?? {};
+        await api.delete(PERSISTENT_VOLUME_CLAIMS, { namespace, name }, { preconditions: { uid } });
+        return;
+      }
+      case 'updateClaim':
+        await api.update(PERSISTENT_VOLUME_CLAIMS, step.claim);
+        return;
+      case 'updateClaimStatus':
+        await api.update(PERSISTENT_VOLUME_CLAIMS, step.claim, { subresource: 'status' });
+        return;
+      case 'updateVolume':
+        await api.update(PERSISTENT_VOLUMES, step.volume);
+        return;
+      case 'updateVolumeStatus':
+        await api.update(PERSISTENT_VOLUMES, step.volume, { subresource: 'status' });
+        return;
+      case 'provision':
+        return provision(step);
+      case 'deleteVolume': {
+        const { name = '', uid } = step.volume.metadata ?? {};
+        await api.delete(PERSISTENT_VOLUMES, { name }, { preconditions: { uid } });
+        return;
+      }
+      case 'finalizeVolume':
+        if (step.data === 'delete') await provisioner.deleteData(step.volume);
+        await api.update(PERSISTENT_VOLUMES, step.volume);
+        return;
+      case 'tell':
+        return tell(step);
+    }
+  };
+}
