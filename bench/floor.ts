@@ -23,7 +23,7 @@ import { mountRootfs, unmountRootfs } from '../src/machine/images/rootfs.ts';
 import { containerDir, type MachineDirs, sandboxDir } from '../src/machine/layout.ts';
 import { createLinuxMachine, type LinuxMachine } from '../src/machine/linux-machine.ts';
 import type { ContainerConfig, SandboxConfig } from '../src/machine/machine.ts';
-import { CNI_PLUGIN_DIRS, createCniNetwork } from '../src/machine/network/cni.ts';
+import { createBridgeNetwork } from '../src/machine/network/bridge-network.ts';
 import type { Network } from '../src/machine/network/network.ts';
 import { forgetContainer, type Runtime, runtimeArgs, runtimeStart } from '../src/machine/runtime/runtime.ts';
 import { makeFifo, openFifoReader } from '../src/machine/system/fifo.ts';
@@ -56,11 +56,11 @@ async function prepare(): Promise<Bench> {
   const images = createImageStore({ dirs, log: silentLog });
   const signal = AbortSignal.timeout(60_000);
   const [image] = await images.load(join(IMAGES, 'busybox.tar'), { signal });
-  const network = createCniNetwork({
+  const network = createBridgeNetwork({
     dirs,
     instance,
     podCidr: '10.236.0.0/24',
-    pluginDirs: CNI_PLUGIN_DIRS,
+    serves: 'new pods',
     log: silentLog,
   });
   await network.start();

@@ -13,7 +13,8 @@
 //   pods/<uid>/containers/<name>/<attempt>/   upper and work directories of the overlay
 //   persistent-volumes/<name>/                directories of PersistentVolumes made here; they outlive pods
 //   storage/                                  containers/storage: images, shared format with Podman and Buildah
-//   cni/                                      IP leases (host-local), results
+//   network/                                  address leases of the engine's own network
+//   cni/                                      what CNI plug-ins answered, where the user configured some
 // log dir:
 //   pods/<namespace>_<name>_<uid>/<container>/<attempt>.log
 import { join } from 'node:path';
@@ -47,6 +48,7 @@ export const layerDir = (dirs: MachineDirs, { uid, name, attempt }: InstanceName
 /** Not part of any pod: the controller of volumes makes and deletes what is in it. */
 export const persistentVolumesDir = (dirs: MachineDirs): string => join(dirs.dataDir, 'persistent-volumes');
 export const storageDir = (dirs: MachineDirs): string => join(dirs.dataDir, 'storage');
+export const networkDir = (dirs: MachineDirs): string => join(dirs.dataDir, 'network');
 export const cniDir = (dirs: MachineDirs): string => join(dirs.dataDir, 'cni');
 
 export const podLogDir = (dirs: MachineDirs, pod: PodIdentity): string =>

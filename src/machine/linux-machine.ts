@@ -18,10 +18,10 @@ import type { Infra, MachineContext, Volumes } from './machine-context.ts';
 import { machineFacts } from './machine-facts.ts';
 import type { Network } from './network/network.ts';
 import { observePod } from './observe.ts';
-import { type ContainerRecord, instanceOf, openRecords } from './records.ts';
+import { type ContainerRecord, instanceOf, openRecords, type Records } from './records.ts';
 import { infraSpec } from './runtime/oci-spec.ts';
 import { chooseRuntime, PROBE_ID, type RuntimeName } from './runtime/runtime.ts';
-import { createSandbox, stopSandbox } from './sandbox.ts';
+import { createSandbox, sandboxIdOf, stopSandbox } from './sandbox.ts';
 import { createSandboxWatches, type SandboxWatches } from './sandbox-watches.ts';
 import {
   listVolumes,
@@ -73,6 +73,12 @@ const probeConfig = (instance: string): SandboxConfig => ({
   podResources: {},
 });
 
+/** Ids of those that may hold an address: a reboot takes the others' records and leaves their leases. */
+function sandboxesWithNetwork(records: Records): ReadonlySet<string> {
+  const all = records.pods().flatMap((pod) => [...pod.sandboxes.values()]);
+  return new Set(all.map(({ config }) => sandboxIdOf(config.pod.uid, config.attempt)));
+}
+
 /** Throws RuntimeRefused. Everything an earlier engine on the same directories left is taken up before it returns. */
 export async function createLinuxMachine(options: LinuxMachineOptions): Promise<LinuxMachine> {
   const { dirs, instance, network, images, infra, clock, log } = options;
@@ -93,12 +99,14 @@ export async function createLinuxMachine(options: LinuxMachineOptions): Promise<
   }).finally(clearProbe);
   log.info('OCI runtime', { runtime: runtime.name, refused: refused.join('; ') });
   const listeners = new Set<(uid: PodUid) => void>();
+  const records = await openRecords(dirs);
+  await network.retain(sandboxesWithNetwork(records));
   const context: MachineContext = {
     dirs,
     runtime,
     facts,
     cgroups,
-    records: await openRecords(dirs),
+    records,
     network,
     volumes: volumesOf(dirs, images),
     images,

@@ -22,8 +22,9 @@ import { ensurePauseRootfs } from '../machine/images/pause-rootfs.ts';
 import { type MachineDirs, persistentVolumesDir } from '../machine/layout.ts';
 import { createLinuxMachine, type LinuxMachine } from '../machine/linux-machine.ts';
 import type { Machine } from '../machine/machine.ts';
-import { CNI_PLUGIN_DIRS, createCniNetwork } from '../machine/network/cni.ts';
+import { CNI_PLUGIN_DIRS } from '../machine/network/cni.ts';
 import type { Network } from '../machine/network/network.ts';
+import { createPodNetwork } from '../machine/network/pod-network.ts';
 import { runScheduler } from '../scheduler/scheduler.ts';
 import { openStore } from '../store/store.ts';
 import { lockDataDir } from './lock.ts';
@@ -162,7 +163,7 @@ async function startMachine(options: EngineOptions, clock: Clock, undo: Undo): P
   const dirs: MachineDirs = { dataDir, runDir, logDir };
   const instance = await instanceOf(dataDir);
   const images = createImageStore({ dirs, log });
-  const network = createCniNetwork({
+  const network = createPodNetwork({
     dirs,
     instance,
     podCidr,

@@ -66,13 +66,19 @@ function output(program: string, args: readonly string[]): string {
   }
 }
 
+/** Longest that the kernel may take to let go of a network namespace that nobody is in. */
+const NAMESPACE_END_MS = 3_000;
+
 /** Pods' ends of the network: veths on the engine's bridge and rules that name one of its pods. */
 function network({ dirs, instance }: Traces): string[] {
   const bridge = `pw-${instance}`;
-  const veths = output('ip', ['-o', 'link', 'show', 'master', bridge])
-    .split('\n')
-    .filter((line) => line !== '')
-    .map((line) => `veth ${line.split(':')[1]?.trim() ?? line}`);
+  const ports = (): string[] =>
+    output('ip', ['-o', 'link', 'show', 'master', bridge]).split('\n').filter(Boolean);
+  // The kernel takes a dead pod's interfaces away a moment after its namespace.
+  const untilMs = Date.now() + NAMESPACE_END_MS;
+  let left = ports();
+  while (left.length > 0 && Date.now() < untilMs) left = ports();
+  const veths = left.map((line) => `veth ${line.split(':')[1]?.trim() ?? line}`);
   const rules = output('iptables-save', [])
     .split('\n')
     .filter((line) => dirs.some((dir) => line.includes(dir)))
@@ -87,20 +93,13 @@ function filesBelow(dir: string, keep: (name: string) => boolean): string[] {
     .map((name) => `file ${join(dir, name)}`);
 }
 
-function leases(dir: string): string[] {
-  if (!existsSync(dir)) return [];
-  return readdirSync(dir, { recursive: true, encoding: 'utf8' })
-    .filter((path) => /(^|\/)\d+\.\d+\.\d+\.\d+$/.test(path))
-    .map((path) => `lease ${path}`);
-}
-
 function files({ dirs }: Traces): string[] {
   return dirs.flatMap((dir) => [
     ...filesBelow(join(dir, 'pods'), () => true),
     ...filesBelow(join(dir, 'exits'), () => true),
     ...filesBelow(join(dir, 'runtime'), () => true),
+    ...filesBelow(join(dir, 'network', 'leases'), () => true),
     ...filesBelow(join(dir, 'cni', 'results'), () => true),
-    ...leases(join(dir, 'cni', 'leases')),
   ]);
 }
 

@@ -71,8 +71,8 @@ it('judges kernels, Node versions and capabilities', () => {
 
 it('names the package of the plug-ins that are missing', async () => {
   const plugins = (await examinePrograms(['/nonexistent'])).find(({ topic }) => topic === 'CNI plug-ins');
-  assert.equal(plugins?.state, 'missing');
-  assert.equal(plugins?.remedy, 'apt-get install containernetworking-plugins');
+  assert.equal(plugins?.state, 'warning');
+  assert.match(plugins?.remedy ?? '', /^apt-get install containernetworking-plugins/);
 });
 
 it('examines this machine: every topic, a remedy for whatever is not well, a runtime that works, nothing left', async () => {

@@ -12,7 +12,8 @@ import type { OciImageConfig, RootfsSource } from '../../src/machine/images/root
 import type { MachineDirs } from '../../src/machine/layout.ts';
 import { createLinuxMachine, type LinuxMachineOptions } from '../../src/machine/linux-machine.ts';
 import type { ImageStore, Machine } from '../../src/machine/machine.ts';
-import { CNI_PLUGIN_DIRS, type CniNetwork, createCniNetwork } from '../../src/machine/network/cni.ts';
+import { createBridgeNetwork } from '../../src/machine/network/bridge-network.ts';
+import type { Network } from '../../src/machine/network/network.ts';
 import type { RuntimeName } from '../../src/machine/runtime/runtime.ts';
 import { tracesOfPods } from '../lib/leaks.ts';
 import type { Behaviour, Rig } from './machine-contract.ts';
@@ -96,8 +97,8 @@ export type RigParts = {
   readonly pauseRootfs: string;
 };
 
-export function networkOf({ dirs, instance, podCidr }: RigParts): CniNetwork {
-  return createCniNetwork({ dirs, instance, podCidr, pluginDirs: CNI_PLUGIN_DIRS, log: silentLog });
+export function networkOf({ dirs, instance, podCidr }: RigParts): Network {
+  return createBridgeNetwork({ dirs, instance, podCidr, serves: 'new pods', log: silentLog });
 }
 
 export async function openLinuxMachine(

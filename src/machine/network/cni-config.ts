@@ -1,5 +1,5 @@
-// CNI configurations: the engine's own default, or the first one of a user's directory. Data only; cni-protocol.ts runs
-// it. https://www.cni.dev/docs/spec/#section-1-network-configuration-format
+// CNI configurations: the first one of a user's directory. Data only; cni-protocol.ts runs it.
+// https://www.cni.dev/docs/spec/#section-1-network-configuration-format
 import { access, constants, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errorText, PodwrightError } from '../../base/errors.ts';
@@ -25,34 +25,6 @@ export const LOOPBACK: CniNetworkList = {
   name: 'podwright-loopback',
   plugins: [{ type: 'loopback' }],
 };
-
-export type DefaultNetwork = { readonly bridge: string; readonly podCidr: string; readonly leaseDir: string };
-
-/** A bridge for the whole engine, addresses from its CIDR, host ports by portmap. Masquerading is host-rules.ts's. */
-export function defaultNetworkList({ bridge, podCidr, leaseDir }: DefaultNetwork): CniNetworkList {
-  return {
-    cniVersion: CNI_VERSION,
-    name: bridge,
-    plugins: [
-      {
-        type: 'bridge',
-        bridge,
-        isGateway: true,
-        // An address of another --pod-cidr on the bridge is replaced.
-        forceAddress: true,
-        // A pod reaches itself through its own host port.
-        hairpinMode: true,
-        ipam: {
-          type: 'host-local',
-          dataDir: leaseDir,
-          ranges: [[{ subnet: podCidr }]],
-          routes: [{ dst: '0.0.0.0/0' }],
-        },
-      },
-      { type: 'portmap', snat: true, capabilities: { portMappings: true } },
-    ],
-  };
-}
 
 /** A .conflist, or a .conf of one plug-in made into a list. Throws InvalidInput with the reason. */
 export function parseNetworkList(text: string, path: string): CniNetworkList {

@@ -1,9 +1,8 @@
-// The pods' network over CNI plug-ins: the engine's own bridge, or whatever a user's configuration directory says.
+// The pods' network over CNI plug-ins, as a user's configuration directory says. The engine's own is bridge-network.ts.
 //
 // Invariant: a record of the attachment is on disk before the first plug-in runs and goes after the last undo, so that a
 // new engine can undo what an old one did or half did, with the configuration and result the plug-ins saw then.
 import { mkdir, readdir, readFile, rm, stat } from 'node:fs/promises';
-import { isIPv4 } from 'node:net';
 import { join } from 'node:path';
 import { BOUNDS } from '../../base/bounds.ts';
 import { podUid } from '../../base/brand.ts';
@@ -12,7 +11,7 @@ import { writeFileAtomic } from '../../base/files.ts';
 import type { Log } from '../../base/log.ts';
 import { cniDir, type MachineDirs } from '../layout.ts';
 import type { PodIdentity, PortMapping } from '../machine.ts';
-import { type CniNetworkList, defaultNetworkList, LOOPBACK, readNetworkDirectory } from './cni-config.ts';
+import { type CniNetworkList, LOOPBACK, readNetworkDirectory } from './cni-config.ts';
 import {
   addAttachment,
   addressesOf,
@@ -22,25 +21,15 @@ import {
   deleteAttachment,
 } from './cni-protocol.ts';
 import { refuseBoundPorts, refuseHeldPorts } from './host-ports.ts';
-import { type HostRules, installHostRules, removeHostRules } from './host-rules.ts';
 import type { Network, NetworkRequest } from './network.ts';
 
 export type CniNetworkOptions = {
   readonly dirs: MachineDirs;
-  /** Names the engine on this machine; its first 8 characters go into the bridge's name. */
-  readonly instance: string;
-  /** IPv4, as "10.88.0.0/16". */
-  readonly podCidr: string;
-  /** A user's own configuration in place of the bridge; then forwarding and masquerading are the user's too. */
+  /** Forwarding and masquerading are the user's, too. Absent: only earlier pods are removed. */
   readonly confDir?: string | undefined;
   readonly pluginDirs: readonly string[];
   readonly log: Log;
   readonly pluginTimeoutMs?: number | undefined;
-};
-
-export type CniNetwork = Network & {
-  /** Undoes what is recorded for sandboxes that no longer exist (after a reboot, for one). Only after start(). */
-  removeUnowned(sandboxIds: ReadonlySet<string>): Promise<void>;
 };
 
 /** Debian's and upstream's places of the plug-ins. */
@@ -66,43 +55,23 @@ async function netnsIdOf(path: string): Promise<string | undefined> {
   }
 }
 
-function checkCidr(podCidr: string): void {
-  const [address = '', prefix = ''] = podCidr.split('/');
-  if (isIPv4(address) && /^\d+$/.test(prefix) && Number(prefix) >= 8 && Number(prefix) <= 29) return;
-  throw new PodwrightError(
-    'InvalidInput',
-    `pod CIDR ${JSON.stringify(podCidr)}: want an IPv4 range like 10.88.0.0/16, /8 to /29`,
-  );
-}
-
-class BridgedPods implements CniNetwork {
+class CniNetwork implements Network {
   readonly #options: CniNetworkOptions;
   readonly #recordDir: string;
-  readonly #leaseDir: string;
-  readonly #bridge: string;
-  readonly #rules: HostRules;
   readonly #records = new Map<string, AttachmentRecord>();
 
   constructor(options: CniNetworkOptions) {
-    checkCidr(options.podCidr);
-    const stateDir = cniDir(options.dirs);
     this.#options = options;
-    this.#recordDir = join(stateDir, 'results');
-    this.#leaseDir = join(stateDir, 'leases');
-    this.#bridge = `pw-${options.instance.slice(0, 8)}`;
-    const { podCidr, log } = options;
-    this.#rules = { name: `podwright-${options.instance}`, bridge: this.#bridge, podCidr, stateDir, log };
+    this.#recordDir = join(cniDir(options.dirs), 'results');
   }
 
   async start(): Promise<void> {
     await mkdir(this.#recordDir, { recursive: true });
-    await mkdir(this.#leaseDir, { recursive: true });
     for (const name of await readdir(this.#recordDir)) {
       // A file cut off by a crash is a *.tmp; nothing had been attached yet for it.
       if (!name.endsWith('.json')) await rm(join(this.#recordDir, name));
       else await this.#load(name);
     }
-    if (this.#options.confDir === undefined) await installHostRules(this.#rules);
   }
 
   async add(
@@ -119,8 +88,7 @@ class BridgedPods implements CniNetwork {
         `set up the network of pod ${pod.namespace}/${pod.name}: ${netnsPath} is gone`,
       );
     }
-    const { confDir } = this.#options;
-    const list = confDir === undefined ? this.#defaultList() : await readNetworkDirectory(confDir);
+    const list = await this.#userList();
     const record = { sandboxId, pod, portMappings, netnsId, list };
     await this.#save(record);
     try {
@@ -130,7 +98,7 @@ class BridgedPods implements CniNetwork {
       return addressesOf(result);
     } catch (error) {
       await this.#removeAfter(error, request);
-      throw this.#explained(error);
+      throw error;
     }
   }
 
@@ -154,7 +122,7 @@ class BridgedPods implements CniNetwork {
     await rm(this.#recordPath(record.sandboxId), { force: true });
   }
 
-  async removeUnowned(sandboxIds: ReadonlySet<string>): Promise<void> {
+  async retain(sandboxIds: ReadonlySet<string>): Promise<void> {
     const unowned = [...this.#records.values()].filter(({ sandboxId }) => !sandboxIds.has(sandboxId));
     for (const { sandboxId, pod, portMappings } of unowned) {
       await this.remove({ sandboxId, pod, portMappings });
@@ -166,8 +134,6 @@ class BridgedPods implements CniNetwork {
 
   async tearDown(): Promise<void> {
     if (this.#records.size > 0) return;
-    if (this.#options.confDir === undefined) await removeHostRules(this.#rules);
-    await rm(this.#leaseDir, { recursive: true, force: true });
     await rm(this.#recordDir, { recursive: true, force: true });
   }
 
@@ -178,15 +144,17 @@ class BridgedPods implements CniNetwork {
     } catch (error) {
       // Cut off by a power failure, so its namespace is gone too: the name is enough to give back the address.
       this.#options.log.warn('network record is damaged', { sandboxId, error: errorText(error) });
+      if (this.#options.confDir === undefined) return rm(join(this.#recordDir, fileName), { force: true });
       const pod = { uid: podUid(''), namespace: '', name: '' };
-      this.#records.set(sandboxId, {
-        sandboxId,
-        pod,
-        portMappings: [],
-        netnsId: '',
-        list: this.#defaultList(),
-      });
+      const list = await this.#userList();
+      this.#records.set(sandboxId, { sandboxId, pod, portMappings: [], netnsId: '', list });
     }
+  }
+
+  async #userList(): Promise<CniNetworkList> {
+    const { confDir } = this.#options;
+    if (confDir === undefined) throw new Error('a pod was given to CNI without a configuration directory');
+    return readNetworkDirectory(confDir);
   }
 
   async #save(record: AttachmentRecord): Promise<void> {
@@ -221,26 +189,8 @@ class BridgedPods implements CniNetwork {
     }
   }
 
-  #explained(error: unknown): unknown {
-    if (!isPodwrightError(error, 'NetworkFailed') || !/no IP addresses available/.test(error.message))
-      return error;
-    const { podCidr } = this.#options;
-    return new PodwrightError(
-      'NetworkFailed',
-      `every pod address of ${podCidr} is taken; remove pods or serve with a larger --pod-cidr (${error.message})`,
-    );
-  }
-
   #attachment({ list, sandboxId, pod, portMappings }: AttachmentRecord, netnsPath: string): CniAttachment {
     return { list, containerId: sandboxId, interfaceName: 'eth0', netnsPath, pod, portMappings };
-  }
-
-  #defaultList(): CniNetworkList {
-    return defaultNetworkList({
-      bridge: this.#bridge,
-      podCidr: this.#options.podCidr,
-      leaseDir: this.#leaseDir,
-    });
   }
 
   #run(): CniRun {
@@ -253,7 +203,7 @@ class BridgedPods implements CniNetwork {
   }
 }
 
-/** Throws InvalidInput for a CIDR that is none. start() comes first. */
-export function createCniNetwork(options: CniNetworkOptions): CniNetwork {
-  return new BridgedPods(options);
+/** start() comes first. */
+export function createCniNetwork(options: CniNetworkOptions): Network {
+  return new CniNetwork(options);
 }

@@ -1,10 +1,15 @@
-// What the machine itself needs before pods can talk: forwarding, and one masquerade rule for the engine's whole CIDR in
-// an nftables table of its own (rules per pod would cost every start and leak one by one). Not the pods' interfaces.
+// What the machine itself needs before pods can talk: forwarding, one masquerade rule for the engine's whole CIDR, and the
+// host ports as elements of maps, in an nftables table of its own (rules per pod would cost every start and leak one by
+// one). Not the pods' interfaces.
+//
+// Invariant: the table is a function of the engine and of who has which host port; installing it anew changes nothing for
+// what is there already.
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { isPodwrightError, PodwrightError } from '../../base/errors.ts';
+import { errorText, isPodwrightError, PodwrightError } from '../../base/errors.ts';
 import { readIfExists } from '../../base/files.ts';
 import type { Log } from '../../base/log.ts';
+import type { PortMapping } from '../machine.ts';
 import { runProgram, runProgramChecked } from '../system/spawn.ts';
 
 export type HostRules = {
@@ -20,17 +25,81 @@ export type HostRules = {
 const IP_FORWARD = '/proc/sys/net/ipv4/ip_forward';
 const rememberedForward = ({ stateDir }: HostRules): string => join(stateDir, 'ip-forward-was-off');
 
-/** Replaces in one transaction what an earlier engine of the same instance left. */
-function masqueradeScript({ name, podCidr }: HostRules): string {
+/** The host ports of a pod and where they lead. */
+export type HostPorts = { readonly address: string; readonly portMappings: readonly PortMapping[] };
+
+const isAnyAddress = (hostIP: string | undefined): boolean =>
+  hostIP === undefined || hostIP === '' || hostIP === '0.0.0.0';
+
+/** Map and key of a host port, as nft writes them. */
+function keyOf({ hostIP, protocol, hostPort }: PortMapping): readonly [map: string, key: string] {
+  const port = `${protocol.toLowerCase()} . ${hostPort}`;
+  return isAnyAddress(hostIP) ? ['ports', port] : ['address-ports', `${hostIP} . ${port}`];
+}
+
+function addElements(name: string, { address, portMappings }: HostPorts): string[] {
+  return portMappings.map((mapping) => {
+    const [map, key] = keyOf(mapping);
+    return `add element ip ${name} ${map} { ${key} : ${address} . ${mapping.containerPort} }`;
+  });
+}
+
+/**
+ * Replaces in one transaction what an earlier engine of the same instance left. A pod that reaches itself or a neighbour
+ * through a host port, and whoever does so from 127.0.0.1, must be answered through here: their source is replaced. That
+ * loopback's addresses are routed to the bridge at all (route_localnet) must not let pods in (CVE-2020-8558).
+ */
+function tableScript({ name, bridge, podCidr }: HostRules, ports: readonly HostPorts[]): string {
   return `
     add table ip ${name}
     delete table ip ${name}
     table ip ${name} {
+      map ports { type inet_proto . inet_service : ipv4_addr . inet_service; }
+      map address-ports { type ipv4_addr . inet_proto . inet_service : ipv4_addr . inet_service; }
+      chain host-ports {
+        dnat ip to ip daddr . meta l4proto . th dport map @address-ports
+        dnat ip to meta l4proto . th dport map @ports
+      }
+      chain loopback {
+        type filter hook prerouting priority raw; policy accept;
+        iifname "${bridge}" ip daddr 127.0.0.0/8 drop
+      }
+      chain prerouting {
+        type nat hook prerouting priority dstnat; policy accept;
+        fib daddr type local jump host-ports
+      }
+      chain output {
+        type nat hook output priority -100; policy accept;
+        fib daddr type local jump host-ports
+      }
       chain postrouting {
         type nat hook postrouting priority srcnat; policy accept;
         ip saddr ${podCidr} ip daddr != ${podCidr} ip daddr != 224.0.0.0/4 masquerade
+        oifname "${bridge}" ip saddr { 127.0.0.0/8, ${podCidr} } ct status dnat masquerade
       }
-    }`;
+    }
+    ${ports.flatMap((one) => addElements(name, one)).join('\n')}
+`;
+}
+
+const nft = (stdin: string): Promise<unknown> => runProgramChecked('nft', ['-f', '-'], { stdin });
+
+/** One transaction: all of them or none. */
+export async function openHostPorts({ name }: HostRules, ports: HostPorts): Promise<void> {
+  await nft(`${addElements(name, ports).join('\n')}\n`);
+}
+
+/** Works also where they were never opened. */
+export async function closeHostPorts({ name }: HostRules, { portMappings }: HostPorts): Promise<void> {
+  const lines = portMappings.map((mapping) => {
+    const [map, key] = keyOf(mapping);
+    return `delete element ip ${name} ${map} { ${key} }`;
+  });
+  try {
+    await nft(`${lines.join('\n')}\n`);
+  } catch (error) {
+    if (!/No such file or directory/.test(errorText(error))) throw error;
+  }
 }
 
 async function enableForwarding(rules: HostRules): Promise<void> {
@@ -78,9 +147,10 @@ async function passForwardPolicy(rules: HostRules): Promise<void> {
   rules.log.info('the FORWARD policy of iptables is DROP: added rules that let the pods through');
 }
 
-export async function installHostRules(rules: HostRules): Promise<void> {
+/** `ports` are all that are open. */
+export async function installHostRules(rules: HostRules, ports: readonly HostPorts[]): Promise<void> {
   await enableForwarding(rules);
-  await runProgramChecked('nft', ['-f', '-'], { stdin: masqueradeScript(rules) });
+  await nft(tableScript(rules, ports));
   await passForwardPolicy(rules);
 }
 
@@ -101,35 +171,11 @@ async function removeForwardRules({ name }: HostRules): Promise<void> {
   });
 }
 
-/**
- * portmap leaves its three common chains behind. They are shared by all CNI users of the machine, so they go only while
- * no pod of anybody has a host port; the transaction fails as a whole if one appears meanwhile, and that is fine.
- */
-async function removeEmptyPortmapChains(): Promise<void> {
-  const saved = await iptables(['iptables-save', '-t', 'nat']);
-  if (!saved.includes(':CNI-HOSTPORT-DNAT ') || /^-A CNI-HOSTPORT-DNAT /m.test(saved)) return;
-  const chains = ['DNAT', 'SETMARK', 'MASQ']
-    .map((part) => `CNI-HOSTPORT-${part}`)
-    .filter((chain) => saved.includes(`:${chain} `));
-  const jumps = deletions(saved, (rule) => chains.some((chain) => rule.endsWith(`-j ${chain}`)));
-  const script = [
-    '*nat',
-    ...jumps,
-    ...chains.filter((chain) => chain !== 'CNI-HOSTPORT-DNAT').map((chain) => `-F ${chain}`),
-    ...chains.map((chain) => `-X ${chain}`),
-    'COMMIT',
-    '',
-  ];
-  await iptables(['iptables-restore', '-w', '--noflush'], script.join('\n'));
-}
-
-/** The undo of installHostRules and of the bridge; works also where they never were. */
+/** The undo of installHostRules; works also where it never ran. */
 export async function removeHostRules(rules: HostRules): Promise<void> {
-  const { name, bridge, log } = rules;
-  await runProgramChecked('nft', ['-f', '-'], { stdin: `add table ip ${name}\ndelete table ip ${name}\n` });
+  const { name, log } = rules;
+  await nft(`add table ip ${name}\ndelete table ip ${name}\n`);
   await removeForwardRules(rules);
-  await removeEmptyPortmapChains();
-  await runProgram('ip', ['link', 'delete', bridge, 'type', 'bridge']);
   if ((await readIfExists(rememberedForward(rules))) !== undefined) {
     log.info(
       'net.ipv4.ip_forward was off before and is left on; sysctl -w net.ipv4.ip_forward=0 turns it off',

@@ -1,4 +1,6 @@
-// The network of a sandbox, as the sandbox code sees it; implemented over CNI in cni.ts.
+// The network of a sandbox, as the sandbox code sees it. Two things implement it, the engine's own bridge
+// (bridge-network.ts) and CNI plug-ins by a user's configuration (cni.ts); both pass the same contract
+// (test/machine/network-contract.ts). pod-network.ts chooses.
 import type { PodIdentity, PortMapping } from '../machine.ts';
 
 export type NetworkRequest = {
@@ -16,10 +18,15 @@ export type Network = {
     request: NetworkRequest & { readonly netnsPath: string },
     signal: AbortSignal,
   ): Promise<readonly string[]>;
-  /** The undo of add; works also where add never ran or only half, and after the namespace is gone. */
+  /**
+   * The undo of add; works also where add never ran or only half, and after the namespace is gone. What is inside a
+   * namespace that the caller is about to end may be left to the kernel.
+   */
   remove(request: NetworkRequest): Promise<void>;
-  /** Engine start: forwarding, the one masquerade rule for the whole CIDR. */
+  /** Engine start: whatever an earlier engine noted, and what the machine needs before the first pod. */
   start(): Promise<void>;
+  /** Removes for every sandbox but these: the others no longer exist (after a reboot, for one). Only after start(). */
+  retain(sandboxIds: ReadonlySet<string>): Promise<void>;
   /** Takes away what start made and the bridge, if no pod uses it any more. */
   tearDown(): Promise<void>;
 };
