@@ -53,14 +53,11 @@ const TABLE: readonly Entry[] = [
     })),
     { path: `spec.${list}[].volumeDevices`, effect: 'refused' as const },
   ]),
-  { path: 'spec.affinity', effect: 'warned' },
-  { path: 'spec.topologySpreadConstraints', effect: 'warned' },
   { path: 'spec.ephemeralContainers', effect: 'refused' },
   { path: 'spec.runtimeClassName', effect: 'warned' },
   { path: 'spec.hostUsers', value: false, effect: 'warned' },
   { path: 'spec.resourceClaims', effect: 'refused' },
   { path: 'spec.resources', effect: 'warned' },
-  { path: 'spec.schedulingGroup', effect: 'warned' },
   { path: 'spec.overhead', effect: 'warned' },
 ];
 

@@ -1,155 +1,334 @@
-// The scheduler: takes pods without a node, places each whole, binds. It is an ordinary client of the API.
+// The engine's scheduler: an ordinary client of the API. It follows nodes and pods, runs scheduling cycles, and carries
+// what they decide to the API: bindings, deletions of preempted pods, conditions and events. It decides nothing itself.
 //
-// A pod that fits nowhere waits until something changes that could help it: a node, or a pod that gave back what it held.
-// A pod just bound is assumed on its node at once, before the watch shows it bound.
+// Invariant: a pod is in the queue, or placed in the cluster (bound, or assumed until its binding is answered), or neither
+// of our business; never in two of them.
+import { BOUNDS } from '../base/bounds.ts';
 import { type Clock, timeText } from '../base/clock.ts';
-import { errorText, isPodwrightError } from '../base/errors.ts';
+import { errorText } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
-import { createEventRecorder, referenceTo } from '../client/event-recorder.ts';
+import { createEventRecorder, type EventRecorder, referenceTo } from '../client/event-recorder.ts';
 import { runInformer } from '../client/informer.ts';
 import type { ResourceApi } from '../client/resource-api.ts';
-import { BINDINGS, NODES, PODS } from '../client/resources.ts';
-import type { Node, Pod } from '../kube/api-types.ts';
+import { BINDINGS, NAMESPACES, NODES, PODS } from '../client/resources.ts';
+import type { Namespace, Node, Pod } from '../kube/api-types.ts';
 import { isTerminal } from '../kube/pod.ts';
-import { ClusterState } from './cluster-state.ts';
-import { placePod } from './place.ts';
+import { Cluster, type PlacedPod } from './cluster.ts';
+import { Placement } from './placement.ts';
+import { PodClasses } from './pod-class.ts';
+import { groupOf, minCountOf, PlacedGroups } from './pod-group.ts';
+import { DEFAULT_PROFILE, DEFAULT_SCHEDULER_NAME, type Profile } from './profile.ts';
+import { type Assignment, type Decision, SchedulingCycle } from './scheduling-cycle.ts';
 
-export type SchedulerOptions = { readonly api: ResourceApi; readonly clock: Clock; readonly log: Log };
-
-/** Pods whose spec.schedulerName names another scheduler are left alone. */
-const SCHEDULER_NAME = 'default-scheduler';
+export type SchedulerOptions = {
+  readonly api: ResourceApi;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** One per schedulerName this scheduler answers to. */
+  readonly profiles?: readonly Profile[] | undefined;
+};
 
 const uidOf = (pod: Pod): string => pod.metadata?.uid ?? '';
+const keyOf = (pod: Pod) => ({
+  namespace: pod.metadata?.namespace ?? 'default',
+  name: pod.metadata?.name ?? '',
+});
+const textOf = (pod: Pod): string => `${keyOf(pod).namespace}/${keyOf(pod).name}`;
 
 /** Runs until the signal aborts. */
 export async function runScheduler(options: SchedulerOptions, signal: AbortSignal): Promise<void> {
-  const { api, clock, log } = options;
-  const events = createEventRecorder({ api, clock, log, component: SCHEDULER_NAME });
-  const state = new ClusterState();
-  const waiting = new Map<string, Pod>();
-  const nodes = new Map<string, Node>();
-  const unsynced = new Set(['nodes', 'pods']);
-  let working = false;
-  let again = false;
+  const scheduler = new Scheduler(options, signal);
+  const { api, log } = options;
+  const ends = [
+    runInformer({ api, ref: NAMESPACES, handlers: scheduler.namespaceHandlers, log }, signal),
+    runInformer({ api, ref: NODES, handlers: scheduler.nodeHandlers, log }, signal),
+    runInformer({ api, ref: PODS, handlers: scheduler.podHandlers, log }, signal),
+  ];
+  await Promise.all(ends);
+}
 
-  async function bind(pod: Pod, nodeName: string): Promise<void> {
-    const { name = '', namespace = 'default', uid } = pod.metadata ?? {};
+class Scheduler {
+  readonly #options: SchedulerOptions;
+  readonly #signal: AbortSignal;
+  readonly #events: EventRecorder;
+  readonly #cluster = new Cluster();
+  readonly #classes = new PodClasses();
+  readonly #placement: Placement;
+  readonly #cycle: SchedulingCycle;
+  /** Every pod there is, as last seen. */
+  readonly #pods = new Map<string, Pod>();
+  readonly #nodes = new Map<string, Node>();
+  readonly #placed = new Map<string, PlacedPod>();
+  readonly #groups = new PlacedGroups();
+  readonly #unsynced = new Set(['namespaces', 'nodes', 'pods']);
+  readonly #binding = new Set<Promise<void>>();
+  #isWorking = false;
+  #cancelTimer: () => void = () => {};
+
+  constructor(options: SchedulerOptions, signal: AbortSignal) {
+    this.#options = options;
+    this.#signal = signal;
+    this.#events = createEventRecorder({ ...options, component: DEFAULT_SCHEDULER_NAME });
+    this.#placement = new Placement(this.#cluster, options.profiles ?? [DEFAULT_PROFILE]);
+    this.#cycle = new SchedulingCycle(this.#placement);
+  }
+
+  readonly namespaceHandlers = {
+    onObject: ({ metadata }: Namespace): void => {
+      this.#cluster.setNamespace(metadata?.name ?? '', metadata?.labels ?? {});
+      this.#notice({ kind: 'NamespaceChanged' });
+    },
+    onDelete: (): void => {},
+    onSynced: () => this.#synced('namespaces'),
+  };
+
+  readonly nodeHandlers = {
+    onObject: (node: Node): void => {
+      const name = node.metadata?.name ?? '';
+      const before = this.#nodes.get(name);
+      this.#nodes.set(name, node);
+      if (before !== undefined && isAlike(before, node)) return;
+      const index = this.#cluster.setNode(node);
+      this.#notice({ kind: before === undefined ? 'NodeAdded' : 'NodeChanged', node: index });
+    },
+    onDelete: ({ metadata }: Node): void => {
+      this.#nodes.delete(metadata?.name ?? '');
+      this.#cluster.removeNode(metadata?.name ?? '');
+    },
+    onSynced: () => this.#synced('nodes'),
+  };
+
+  readonly podHandlers = {
+    onObject: (pod: Pod): void => {
+      const before = this.#pods.get(uidOf(pod));
+      this.#pods.set(uidOf(pod), pod);
+      if (pod.spec?.nodeName) this.#setBound(pod);
+      else if (!this.#placed.has(uidOf(pod))) this.#setWaiting(pod, before);
+      this.#work();
+    },
+    onDelete: (pod: Pod): void => {
+      this.#pods.delete(uidOf(pod));
+      this.#cycle.forget(uidOf(pod));
+      this.#free(uidOf(pod));
+      this.#work();
+    },
+    onSynced: () => this.#synced('pods'),
+  };
+
+  #setBound(pod: Pod): void {
+    const uid = uidOf(pod);
+    const podClass = this.#classes.ofBound(pod);
+    const node = this.#cluster.reserveIndex(pod.spec?.nodeName ?? '');
+    if (this.#cycle.queue.has(uid)) this.#cycle.forget(uid);
+    const known = this.#placed.get(uid);
+    if (isTerminal(pod)) this.#free(uid);
+    else if (known === undefined || known.node !== node || known.podClass !== podClass) {
+      this.#free(uid);
+      this.#setPlaced(pod, this.#cluster.place(podClass, uid, node));
+      this.#notice({ kind: 'PodPlaced', node });
+    }
+    const placed = this.#placed.get(uid);
+    if (placed === undefined || placed.isTerminating || pod.metadata?.deletionTimestamp === undefined) return;
+    this.#cluster.setTerminating(placed);
+    this.#notice({ kind: 'PodLeft', node });
+  }
+
+  #setWaiting(pod: Pod, before: Pod | undefined): void {
+    const uid = uidOf(pod);
+    const podClass = this.#classes.of(pod);
+    const isGated = (pod.spec?.schedulingGates ?? []).length > 0;
+    const isOurs =
+      this.#placement.isResponsible(podClass) && !isTerminal(pod) && !pod.metadata?.deletionTimestamp;
+    const isChanged = before !== undefined && this.#classes.of(before) !== podClass;
+    if (!isOurs || isGated || isChanged) this.#cycle.forget(uid);
+    if (isOurs && isGated)
+      void this.#report(pod, 'SchedulingGated', 'Scheduling is blocked due to non-empty scheduling gates');
+    if (!isOurs || isGated || this.#cycle.queue.has(uid)) return;
+    const name = groupOf(pod);
+    const group =
+      name === undefined ? undefined : { name, needed: this.#groups.missing(name, minCountOf(pod)) };
+    const addedMs = Date.parse(pod.metadata?.creationTimestamp ?? '') || this.#options.clock.nowMs();
+    this.#cycle.queue.add({ uid, podClass, addedMs, group });
+  }
+
+  #setPlaced(pod: Pod | undefined, placed: PlacedPod): void {
+    this.#placed.set(placed.uid, placed);
+    if (pod !== undefined) this.#groups.add(groupOf(pod), placed.uid);
+  }
+
+  #free(uid: string): void {
+    const placed = this.#placed.get(uid);
+    if (placed === undefined) return;
+    this.#placed.delete(uid);
+    this.#groups.delete(uid);
+    this.#cluster.remove(placed);
+    this.#notice({ kind: 'PodLeft', node: placed.node });
+  }
+
+  #notice(event: Parameters<SchedulingCycle['notice']>[0]): void {
+    this.#cycle.notice(event, this.#options.clock.nowMs());
+    this.#work();
+  }
+
+  #synced(kind: string): void {
+    this.#unsynced.delete(kind);
+    this.#work();
+  }
+
+  /** One loop at a time; it ends when nothing is due and is started again by whatever happens. */
+  #work(): void {
+    if (this.#isWorking || this.#unsynced.size > 0 || this.#signal.aborted) return;
+    this.#isWorking = true;
+    // Not within the handler that called: it may have more to tell first.
+    queueMicrotask(() => {
+      void this.#drain().finally(() => {
+        this.#isWorking = false;
+      });
+    });
+  }
+
+  async #drain(): Promise<void> {
+    const { clock } = this.#options;
+    for (;;) {
+      if (this.#signal.aborted) return;
+      if (this.#binding.size >= BOUNDS.parallelBindings) await Promise.race(this.#binding);
+      const decision = this.#cycle.next(clock.nowMs());
+      if (decision === undefined) break;
+      this.#carryOut(decision);
+    }
+    this.#cancelTimer();
+    const nextMs = this.#cycle.queue.nextReadyMs() ?? clock.nowMs() + BOUNDS.unschedulableMsMax;
+    if (this.#cycle.queue.size > 0) this.#cancelTimer = clock.at(nextMs, () => this.#tick());
+  }
+
+  #tick(): void {
+    const nowMs = this.#options.clock.nowMs();
+    if (this.#cycle.queue.nextReadyMs() === undefined) this.#cycle.queue.wake(() => true, nowMs);
+    this.#work();
+  }
+
+  #carryOut(decision: Decision): void {
+    switch (decision.kind) {
+      case 'assigned':
+        for (const { pod, placed } of decision.assignments) this.#setPlaced(this.#pods.get(pod.uid), placed);
+        for (const assignment of decision.assignments) this.#startBinding(assignment);
+        return;
+      case 'unschedulable':
+        for (const { uid } of decision.pods) this.#reportUnschedulable(uid, decision.message());
+        return;
+      case 'nominated':
+        this.#reportUnschedulable(decision.pod.uid, decision.message());
+        void this.#preempt(decision);
+        return;
+    }
+  }
+
+  #startBinding(assignment: Assignment): void {
+    const binding = this.#bind(assignment).finally(() => this.#binding.delete(binding));
+    this.#binding.add(binding);
+  }
+
+  async #bind({ pod: { uid }, placed }: Assignment): Promise<void> {
+    const pod = this.#pods.get(uid);
+    if (pod === undefined) return;
+    const { api, clock, log } = this.#options;
+    const nodeName = this.#cluster.nodeName(placed.node);
     const target = { apiVersion: 'v1', kind: 'Node', name: nodeName };
-    state.setPod(uidOf(pod), { ...pod, spec: pod.spec && { ...pod.spec, nodeName } });
-    waiting.delete(uidOf(pod));
     try {
-      await api.create(BINDINGS, { metadata: { name, namespace, uid }, target }, { subresource: 'binding' });
+      await api.create(BINDINGS, { metadata: { ...keyOf(pod), uid }, target }, { subresource: 'binding' });
     } catch (error) {
-      state.removePod(uidOf(pod));
-      // Gone, or somebody else bound it: the watch tells. Everything else is tried again with the next change.
-      if (!isPodwrightError(error, 'NotFound', 'Conflict')) waiting.set(uidOf(pod), pod);
-      log.warn('binding failed', { pod: `${namespace}/${name}`, error: errorText(error) });
+      log.warn('binding failed', { pod: textOf(pod), error: errorText(error) });
+      if (this.#placed.get(uid) !== placed) return;
+      this.#free(uid);
+      // Who is gone or bound by somebody else is known by then; everybody else is planned anew.
+      clock.at(clock.nowMs() + BOUNDS.schedulingBackoffMsMin, () => {
+        const newest = this.#pods.get(uid);
+        if (newest !== undefined) this.podHandlers.onObject(newest);
+      });
       return;
     }
-    const message = `Successfully assigned ${namespace}/${name} to ${nodeName}`;
-    events.record({ regarding: referenceTo(pod), type: 'Normal', reason: 'Scheduled', message });
+    const message = `Successfully assigned ${textOf(pod)} to ${nodeName}`;
+    this.#events.record({ regarding: referenceTo(pod), type: 'Normal', reason: 'Scheduled', message });
   }
 
-  async function reportUnschedulable(pod: Pod, message: string): Promise<void> {
-    const before = pod.status?.conditions?.find((one) => one.type === 'PodScheduled');
-    if (before?.status === 'False' && before.message === message) return;
-    events.record({ regarding: referenceTo(pod), type: 'Warning', reason: 'FailedScheduling', message });
-    const lastTransitionTime =
-      before?.status === 'False' ? before.lastTransitionTime : timeText(clock.nowMs());
-    const condition = {
-      type: 'PodScheduled',
-      status: 'False',
-      reason: 'Unschedulable',
-      message,
-      lastTransitionTime,
-    };
-    const { name = '', namespace } = pod.metadata ?? {};
+  async #preempt({ pod: { uid }, node, victims }: Extract<Decision, { kind: 'nominated' }>): Promise<void> {
+    const { api, log } = this.#options;
+    const preemptor = this.#pods.get(uid);
+    const nodeName = this.#cluster.nodeName(node);
+    if (preemptor === undefined) return;
     const patch = {
-      type: 'application/strategic-merge-patch+json',
-      body: { status: { conditions: [condition] } },
+      type: 'application/merge-patch+json',
+      body: { status: { nominatedNodeName: nodeName } },
     } as const;
     try {
-      await api.patch(PODS, { namespace, name }, patch, { subresource: 'status' });
+      await api.patch(PODS, keyOf(preemptor), patch, { subresource: 'status' });
+      for (const { uid: victimUid } of victims) {
+        const victim = this.#pods.get(victimUid);
+        if (victim === undefined || victim.metadata?.deletionTimestamp !== undefined) continue;
+        const message = `Preempted by pod ${uid} on node ${nodeName}`;
+        this.#events.record({ regarding: referenceTo(victim), type: 'Normal', reason: 'Preempted', message });
+        await this.#setCondition(victim, {
+          type: 'DisruptionTarget',
+          status: 'True',
+          reason: 'PreemptionByScheduler',
+          message: `${DEFAULT_SCHEDULER_NAME}: preempting to accommodate a higher priority pod`,
+        });
+        await api.delete(PODS, keyOf(victim), { preconditions: { uid: victimUid } });
+      }
     } catch (error) {
-      log.debug('condition not written', { pod: `${namespace}/${name}`, error: errorText(error) });
+      log.warn('preemption failed', { pod: textOf(preemptor), error: errorText(error) });
     }
   }
 
-  async function scheduleWaiting(): Promise<void> {
-    for (const [uid, pod] of [...waiting]) {
-      if (signal.aborted) return;
-      if (waiting.get(uid) !== pod) continue;
-      const placement = placePod(pod, state.nodes());
-      if (placement.kind === 'placed') await bind(pod, placement.nodeName);
-      else await reportUnschedulable(pod, placement.message);
+  #reportUnschedulable(uid: string, message: string): void {
+    const pod = this.#pods.get(uid);
+    if (pod === undefined || isReported(pod, 'Unschedulable', message)) return;
+    this.#events.record({
+      regarding: referenceTo(pod),
+      type: 'Warning',
+      reason: 'FailedScheduling',
+      message,
+    });
+    void this.#report(pod, 'Unschedulable', message);
+  }
+
+  async #report(pod: Pod, reason: string, message: string): Promise<void> {
+    if (!isReported(pod, reason, message))
+      await this.#setCondition(pod, { type: 'PodScheduled', status: 'False', reason, message });
+  }
+
+  /** A condition that cannot be written is not worth failing over: the next attempt writes it again. */
+  async #setCondition(
+    pod: Pod,
+    condition: {
+      readonly type: string;
+      readonly status: string;
+      readonly reason: string;
+      readonly message: string;
+    },
+  ): Promise<void> {
+    const { api, clock, log } = this.#options;
+    const before = pod.status?.conditions?.find(({ type }) => type === condition.type);
+    const lastTransitionTime =
+      before?.status === condition.status ? before.lastTransitionTime : timeText(clock.nowMs());
+    const body = { status: { conditions: [{ ...condition, lastTransitionTime }] } };
+    const patch = { type: 'application/strategic-merge-patch+json', body } as const;
+    try {
+      await api.patch(PODS, keyOf(pod), patch, { subresource: 'status' });
+    } catch (error) {
+      log.debug('condition not written', { pod: textOf(pod), error: errorText(error) });
     }
   }
-
-  /** One pass at a time; whatever asks meanwhile gets another pass after it. */
-  async function work(): Promise<void> {
-    again = true;
-    if (working || unsynced.size > 0) return;
-    working = true;
-    while (again && !signal.aborted) {
-      again = false;
-      await scheduleWaiting();
-    }
-    working = false;
-  }
-
-  function synced(kind: 'nodes' | 'pods'): void {
-    unsynced.delete(kind);
-    void work();
-  }
-
-  const podHandlers = {
-    onObject(pod: Pod): void {
-      const uid = uidOf(pod);
-      if (pod.spec?.nodeName || isTerminal(pod)) {
-        waiting.delete(uid);
-        if (state.setPod(uid, pod)) void work();
-      } else if (isOurs(pod) && !state.holds(uid)) {
-        // Our own condition coming back is no news: only a changed spec is worth another attempt.
-        const isNews = waiting.get(uid)?.metadata?.generation !== pod.metadata?.generation;
-        waiting.set(uid, pod);
-        if (isNews) void work();
-      } else waiting.delete(uid);
-    },
-    onDelete(pod: Pod): void {
-      waiting.delete(uidOf(pod));
-      if (state.removePod(uidOf(pod))) void work();
-    },
-    onSynced: () => synced('pods'),
-  };
-  const nodeHandlers = {
-    onObject(node: Node): void {
-      const name = node.metadata?.name ?? '';
-      const before = nodes.get(name);
-      nodes.set(name, node);
-      state.setNode(node);
-      if (before === undefined || couldHelp(before, node)) void work();
-    },
-    onDelete(node: Node): void {
-      nodes.delete(node.metadata?.name ?? '');
-      state.removeNode(node.metadata?.name ?? '');
-    },
-    onSynced: () => synced('nodes'),
-  };
-  await Promise.all([
-    runInformer({ api, ref: PODS, handlers: podHandlers, log }, signal),
-    runInformer({ api, ref: NODES, handlers: nodeHandlers, log }, signal),
-  ]);
 }
 
-function isOurs(pod: Pod): boolean {
-  const isGated = (pod.spec?.schedulingGates ?? []).length > 0;
-  const schedulerName = pod.spec?.schedulerName ?? SCHEDULER_NAME;
-  return schedulerName === SCHEDULER_NAME && !isGated && !pod.metadata?.deletionTimestamp;
+function isReported(pod: Pod, reason: string, message: string): boolean {
+  const before = pod.status?.conditions?.find(({ type }) => type === 'PodScheduled');
+  return before?.status === 'False' && before.reason === reason && before.message === message;
 }
 
-/** A heartbeat changes nothing for a waiting pod; labels, taints and capacity may. */
-function couldHelp(before: Node, after: Node): boolean {
-  const relevant = (node: Node): string =>
-    JSON.stringify([node.metadata?.labels, node.spec, node.status?.allocatable]);
-  return relevant(before) !== relevant(after);
+/** A heartbeat changes nothing for the scheduler; labels, taints, capacity and images may. */
+function isAlike(before: Node, after: Node): boolean {
+  const relevant = ({ metadata, spec, status }: Node): string =>
+    JSON.stringify([metadata?.labels, spec, status?.allocatable, status?.images]);
+  return relevant(before) === relevant(after);
 }
