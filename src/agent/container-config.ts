@@ -63,11 +63,12 @@ export function containerConfig(container: Container, context: ConfigContext): C
 
 function mountOf(mount: VolumeMount, env: ReadonlyMap<string, string>): ContainerMount {
   const subPath = mount.subPathExpr === undefined ? mount.subPath : expandedSubPath(mount.subPathExpr, env);
-  const propagation = mount.mountPropagation;
+  const { mountPropagation: propagation, recursiveReadOnly: recursive } = mount;
   return {
     containerPath: mount.mountPath.startsWith('/') ? mount.mountPath : `/${mount.mountPath}`,
     source: { kind: 'volume', name: mount.name, subPath: subPath === '' ? undefined : subPath },
     readOnly: mount.readOnly ?? false,
+    recursiveReadOnly: recursive === 'Enabled' || recursive === 'IfPossible' ? recursive : undefined,
     propagation: propagation === 'HostToContainer' || propagation === 'Bidirectional' ? propagation : 'None',
   };
 }

@@ -35,10 +35,12 @@ const DEFAULT_MODE = 0o644;
 
 export function volumeSetup(context: VolumeContext): VolumeSetup {
   const { pod } = context;
+  const security = pod.spec?.securityContext;
   return {
     pod: podIdentity(pod),
     volumes: (pod.spec?.volumes ?? []).flatMap((volume) => named(volume, context) ?? []),
-    fsGroup: pod.spec?.securityContext?.fsGroup,
+    fsGroup: security?.fsGroup,
+    fsGroupChangePolicy: security?.fsGroupChangePolicy === 'OnRootMismatch' ? 'OnRootMismatch' : 'Always',
   };
 }
 

@@ -6,34 +6,16 @@ import { errorText, PodwrightError } from '../base/errors.ts';
 import { terminationLog } from './container-exit.ts';
 import { mountRootfs, unmountRootfs } from './images/rootfs.ts';
 import { containerDir, type InstanceName, layerDir, sandboxDir } from './layout.ts';
-import type { ContainerConfig, ContainerMount, SandboxConfig } from './machine.ts';
+import type { ContainerConfig, SandboxConfig } from './machine.ts';
 import type { MachineContext } from './machine-context.ts';
 import type { SandboxRecord } from './records.ts';
 import { bindMount, containerSpec, type OciMount, type OciSpec } from './runtime/oci-spec.ts';
 import type { SeccompProfile } from './runtime/seccomp-default.ts';
 import { type ContainerUser, resolveUser, userDatabase } from './runtime/users.ts';
 import { shmDir } from './sandbox.ts';
+import { volumeMounts } from './volume-mounts.ts';
 
 export const rootfsDir = (bundle: string): string => join(bundle, 'rootfs');
-
-const PROPAGATION: Record<ContainerMount['propagation'], string> = {
-  None: 'rprivate',
-  HostToContainer: 'rslave',
-  Bidirectional: 'rshared',
-};
-
-async function volumeMounts({ volumes }: MachineContext, config: ContainerConfig): Promise<OciMount[]> {
-  const mounts: OciMount[] = [];
-  for (const { containerPath, source, readOnly, propagation } of config.mounts) {
-    const found =
-      source.kind === 'volume'
-        ? await volumes.resolve(config.pod.uid, source)
-        : { path: source.path, readOnly: false };
-    const access = readOnly || found.readOnly ? 'ro' : 'rw';
-    mounts.push(bindMount(containerPath, found.path, [PROPAGATION[propagation], access]));
-  }
-  return mounts;
-}
 
 /** The pod's own files, each only where the container does not mount something of its own at that path. */
 function podFileMounts(config: ContainerConfig, sandbox: string, bundle: string): OciMount[] {

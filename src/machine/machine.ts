@@ -82,6 +82,8 @@ export type ContainerMount = {
     | { readonly kind: 'volume'; readonly name: string; readonly subPath?: string | undefined }
     | { readonly kind: 'hostPath'; readonly path: string };
   readonly readOnly: boolean;
+  /** Of a read-only mount: what is mounted below it is read-only, too. */
+  readonly recursiveReadOnly?: 'IfPossible' | 'Enabled' | undefined;
   /** Kubernetes' names: None, HostToContainer, Bidirectional. */
   readonly propagation: 'None' | 'HostToContainer' | 'Bidirectional';
 };
@@ -214,6 +216,8 @@ export type VolumeSetup = {
   readonly volumes: readonly VolumeConfig[];
   /** securityContext.fsGroup: group of the volumes' files, which become group-writable and setgid. */
   readonly fsGroup?: number | undefined;
+  /** Of volumes that outlive the pod; the others are always changed. Absent: Always. */
+  readonly fsGroupChangePolicy?: 'Always' | 'OnRootMismatch' | undefined;
 };
 
 // ----------------------------------------------------------------------------------------------------------- images

@@ -2,7 +2,9 @@
 import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
-import type { Pod, Volume, VolumeMount } from '../../src/kube/api-types.ts';
+import type { EnvVar, Pod, Volume, VolumeMount } from '../../src/kube/api-types.ts';
+import { MS, mount } from '../../src/machine/system/libc.ts';
+import { unmountBelow } from '../../src/machine/system/mountinfo.ts';
 import { eventually, TestEngine } from '../lib/engine.ts';
 
 type Parts = {
@@ -10,14 +12,16 @@ type Parts = {
   readonly mounts: readonly VolumeMount[];
   readonly more?: Partial<NonNullable<Pod['spec']>>;
   readonly labels?: Record<string, string>;
+  readonly env?: readonly EnvVar[];
 };
 
-function podOf(name: string, { volumes, mounts, more = {}, labels = {} }: Parts): Pod {
+function podOf(name: string, { volumes, mounts, more = {}, labels = {}, env = [] }: Parts): Pod {
   const container = {
     name: 'app',
     image: 'localhost/podwright/busybox:1',
     command: ['sleep', '3600'],
     volumeMounts: mounts,
+    env,
   };
   return {
     apiVersion: 'v1',
@@ -182,6 +186,75 @@ describe('volumes', () => {
       'its data is gone',
       () => !existsSync(`${engine.dataDir}/persistent-volumes/${volume}`) || undefined,
     );
+  });
+
+  test('fsGroup of a claim; the path of a variable within it', async () => {
+    const pod = podOf('group', {
+      volumes: [{ name: 'data', persistentVolumeClaim: { claimName: 'shared' } }],
+      mounts: [
+        { name: 'data', mountPath: '/data' },
+        { name: 'data', mountPath: '/own', subPathExpr: 'of-$(NAME)' },
+      ],
+      more: { securityContext: { runAsUser: 1000, fsGroup: 2000 } },
+      env: [{ name: 'NAME', valueFrom: { fieldRef: { fieldPath: 'metadata.name' } } }],
+    });
+    await apply(claim('shared'), pod);
+    await engine.waitReady('group');
+    assert.equal(
+      await sh('group', 'touch /own/f; stat -c %g /data /own /own/f; ls /data'),
+      '2000\n2000\n2000\nof-group\n',
+    );
+    await gone('group');
+    await engine.kube('delete', 'pvc', 'shared', '--timeout=30s');
+  });
+
+  test('mounts below a volume: they travel as asked, and are read-only as asked', async () => {
+    const host = `${engine.dir}/host`;
+    mkdirSync(host);
+    mount('tmpfs', host, 'tmpfs', 0, '');
+    try {
+      mount('', host, '', MS.SHARED, '');
+      mkdirSync(`${host}/below`);
+      mkdirSync(`${host}/later`);
+      mount('tmpfs', `${host}/below`, 'tmpfs', 0, '');
+      const at = (mountPath: string, more: Partial<VolumeMount> = {}): VolumeMount => ({
+        name: 'host',
+        mountPath,
+        ...more,
+      });
+      const pod = podOf('below', {
+        volumes: [{ name: 'host', hostPath: { path: host } }],
+        mounts: [
+          at('/none'),
+          at('/follows', { mountPropagation: 'HostToContainer' }),
+          at('/ro', { readOnly: true }),
+          at('/rro', { readOnly: true, recursiveReadOnly: 'Enabled' }),
+        ],
+      });
+      await apply(pod, {
+        ...pod,
+        metadata: { name: 'private' },
+        spec: { ...pod.spec, volumes: [{ name: 'host', hostPath: { path: engine.dir } }] },
+      });
+      await engine.waitReady('below');
+      mount('tmpfs', `${host}/later`, 'tmpfs', 0, '');
+      writeFileSync(`${host}/later/f`, '');
+      assert.equal(await sh('below', 'ls /follows/later; ls /none/later'), 'f\n');
+      assert.equal(
+        await sh(
+          'below',
+          'touch /ro/below/f; for d in /ro /rro /rro/below; do touch $d/x 2>&- || echo $d; done',
+        ),
+        '/ro\n/rro\n/rro/below\n',
+      );
+      await eventually('a private mount cannot be followed, and that is told', async () => {
+        const events = await engine.kube('events', '--for', 'pod/private');
+        return /is not a shared or slave mount/.test(events) || undefined;
+      });
+      await gone('below');
+    } finally {
+      await unmountBelow(host);
+    }
   });
 
   test('static volume: the smallest that is enough is bound, and kept by Retain', async () => {

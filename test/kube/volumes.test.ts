@@ -1,9 +1,10 @@
 // Tables for what Kubernetes says about a pod's volumes: each row is a source and the errors it gets.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { PodSpec, Volume } from '../../src/kube/api-types.ts';
+import type { PodSpec, Volume, VolumeMount } from '../../src/kube/api-types.ts';
 import { defaultPod } from '../../src/kube/defaults/pod.ts';
 import { refusedFields } from '../../src/kube/unsupported-fields.ts';
+import { validatePod } from '../../src/kube/validation/pod.ts';
 import { validateVolumes } from '../../src/kube/validation/volumes.ts';
 
 type Source = Omit<Volume, 'name'>;
@@ -111,4 +112,23 @@ test('defaults: modes, and the version of a field reference', () => {
       { downwardAPI: { items: [{ path: 'p', fieldRef: { apiVersion: 'v1', fieldPath: 'metadata.name' } }] } },
     ],
   });
+});
+
+test('mounts: propagation and recursive read-only', () => {
+  const errors = (mount: Partial<VolumeMount>, privileged = false): readonly string[] => {
+    const volumeMounts = [{ name: 'v', mountPath: '/v', ...mount }];
+    const one = { name: 'c', image: 'x', volumeMounts, securityContext: { privileged } };
+    const pod = defaultPod({ spec: { ...spec({ emptyDir: {} }), containers: [one] } });
+    return validatePod(pod).map(({ field, message }) => `${field.replace(/^.*\./, '')}: ${message}`);
+  };
+  assert.deepEqual(errors({ mountPropagation: 'Bidirectional' }, true), []);
+  assert.deepEqual(errors({ mountPropagation: 'Bidirectional' }), [
+    'mountPropagation: Forbidden: Bidirectional mount propagation is available only to privileged containers',
+  ]);
+  assert.deepEqual(errors({ recursiveReadOnly: 'Enabled', readOnly: true }), []);
+  assert.deepEqual(errors({ recursiveReadOnly: 'Disabled' }), []);
+  assert.deepEqual(errors({ recursiveReadOnly: 'IfPossible', mountPropagation: 'HostToContainer' }), [
+    'recursiveReadOnly: Forbidden: may only be specified when readOnly is true',
+    'recursiveReadOnly: Forbidden: may only be specified when mountPropagation is None or not specified',
+  ]);
 });

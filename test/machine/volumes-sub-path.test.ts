@@ -8,7 +8,9 @@ import { afterEach, beforeEach, test } from 'node:test';
 import { podUid } from '../../src/base/brand.ts';
 import { type MachineDirs, volumeDir } from '../../src/machine/layout.ts';
 import type { VolumeConfig } from '../../src/machine/machine.ts';
-import { mountsBelow } from '../../src/machine/system/mountinfo.ts';
+import { isAtLeast } from '../../src/machine/runtime/recursive-read-only.ts';
+import { MS, mount, unmount } from '../../src/machine/system/libc.ts';
+import { mountHolding, mountsBelow } from '../../src/machine/system/mountinfo.ts';
 import {
   removeVolumes,
   resolveMount,
@@ -153,4 +155,31 @@ test('volumes of files are read-only for every container; what the pod owns is n
   assert.equal(volumeAttributes(dirs, uid, 'data').readOnly, false);
   assert.equal(volumeAttributes(dirs, uid, 'host').readOnly, false);
   assert.throws(() => volumeAttributes(dirs, uid, 'absent'), { code: 'ConfigFailed' });
+});
+
+test('which mount a path lies on, and whether mounts travel there', async () => {
+  const point = join(base, 'point');
+  mkdirSync(join(point, 'sub'), { recursive: true });
+  mount('tmpfs', point, 'tmpfs', 0, '');
+  try {
+    mkdirSync(join(point, 'sub'));
+    mount('', point, '', MS.PRIVATE, '');
+    assert.deepEqual(await mountHolding(join(point, 'sub')), { point, isShared: false, isSlave: false });
+    mount('', point, '', MS.SHARED, '');
+    assert.deepEqual(await mountHolding(join(point, 'sub')), { point, isShared: true, isSlave: false });
+    assert.notEqual((await mountHolding(base)).point, point);
+  } finally {
+    unmount(point);
+  }
+});
+
+test('versions of kernel and runtime', () => {
+  const table: readonly (readonly [string, boolean])[] = [
+    ['5.12.0-amd64', true],
+    ['5.11.9', false],
+    ['6.1', true],
+    ['4.19', false],
+    ['unknown', false],
+  ];
+  for (const [version, expected] of table) assert.equal(isAtLeast(version, [5, 12]), expected, version);
 });

@@ -121,6 +121,54 @@ describe('emptyDir', () => {
   });
 });
 
+describe('local', () => {
+  const disk = () => join(base, 'disk');
+  const local = (readOnly = false): VolumeConfig => ({ kind: 'local', name: 'disk', path: disk(), readOnly });
+  const give = (fsGroupChangePolicy: 'Always' | 'OnRootMismatch', volume = local()) =>
+    setUpVolumes(context(), { pod, volumes: [volume], fsGroup: 2000, fsGroupChangePolicy }, signal);
+  const of = (path: string) => [lstatSync(path).gid, lstatSync(path).mode & 0o7777];
+
+  beforeEach(() => {
+    mkdirSync(join(disk(), 'sub'), { recursive: true, mode: 0o755 });
+    writeFileSync(join(disk(), 'sub/f'), 'x', { mode: 0o600 });
+    writeFileSync(join(base, 'outside'), 'x', { mode: 0o600 });
+  });
+
+  test('fsGroup gets all that is in it, and nothing that a symlink points to', async () => {
+    await symlink(join(base, 'outside'), join(disk(), 'link'));
+    await symlink('/absent', join(disk(), 'dangling'));
+    await give('Always');
+    assert.deepEqual(of(disk()), [2000, 0o2775]);
+    assert.deepEqual(of(join(disk(), 'sub')), [2000, 0o2775]);
+    assert.deepEqual(of(join(disk(), 'sub/f')), [2000, 0o660]);
+    assert.equal(lstatSync(join(disk(), 'link')).gid, 2000);
+    assert.deepEqual(of(join(base, 'outside')), [0, 0o600]);
+    await removeVolumes(dirs, uid);
+    assert.ok(existsSync(join(disk(), 'sub/f')), 'it outlives the pod');
+  });
+
+  test('OnRootMismatch leaves alone what looks done; Always does not; a read-only one is never changed', async () => {
+    await give('OnRootMismatch');
+    assert.equal(of(join(disk(), 'sub/f'))[0], 2000, 'the first time it does not match');
+    await removeVolumes(dirs, uid);
+    writeFileSync(join(disk(), 'new'), 'x', { mode: 0o600 });
+    chmodSync(join(disk(), 'new'), 0o600);
+    await give('OnRootMismatch');
+    assert.equal(of(join(disk(), 'new'))[1], 0o600);
+    await removeVolumes(dirs, uid);
+    await give('Always', local(true));
+    assert.equal(of(join(disk(), 'new'))[1], 0o600);
+    await removeVolumes(dirs, uid);
+    await give('Always');
+    assert.equal(of(join(disk(), 'new'))[1], 0o660);
+  });
+
+  test('a directory that is gone is told', async () => {
+    await rm(disk(), { recursive: true });
+    await assert.rejects(setUp([local()]), { code: 'MountFailed', message: /disk is not a directory/ });
+  });
+});
+
 describe('hostPath', () => {
   const hostPath = (
     path: string,

@@ -6,8 +6,17 @@ import type {
   PodSpec,
   ResourceRequirements,
   SecurityContext,
+  VolumeMount,
 } from '../api-types.ts';
-import { duplicate, type FieldError, invalid, notFound, notSupported, required } from '../field-error.ts';
+import {
+  duplicate,
+  type FieldError,
+  forbidden,
+  invalid,
+  notFound,
+  notSupported,
+  required,
+} from '../field-error.ts';
 import { quantityMilli } from '../quantity.ts';
 import { configMapKey, dnsLabel, envVarName, portName, qualifiedName } from './names.ts';
 import { validateProbes } from './probes.ts';
@@ -157,6 +166,19 @@ function validateEnv(container: Container, field: string): FieldError[] {
   return [...variables, ...sources];
 }
 
+function validateRecursiveReadOnly(mount: VolumeMount, at: string): FieldError[] {
+  const field = `${at}.recursiveReadOnly`;
+  const { recursiveReadOnly, readOnly, mountPropagation = 'None' } = mount;
+  if (recursiveReadOnly === undefined || recursiveReadOnly === 'Disabled') return [];
+  return [
+    ...oneOf(recursiveReadOnly, ['Disabled', 'Enabled', 'IfPossible'], field),
+    ...(readOnly === true ? [] : [forbidden(field, 'may only be specified when readOnly is true')]),
+    ...(mountPropagation === 'None'
+      ? []
+      : [forbidden(field, 'may only be specified when mountPropagation is None or not specified')]),
+  ];
+}
+
 function validateMounts(container: Container, spec: PodSpec, field: string): FieldError[] {
   const mounts = container.volumeMounts ?? [];
   const volumes = new Set((spec.volumes ?? []).map(({ name }) => name));
@@ -177,6 +199,15 @@ function validateMounts(container: Container, spec: PodSpec, field: string): Fie
       ...(mount.subPathExpr ? relativePath(mount.subPathExpr, `${at}.subPathExpr`) : []),
       ...(mount.subPath && mount.subPathExpr
         ? [invalid(`${at}.subPathExpr`, mount.subPathExpr, 'subPathExpr and subPath are mutually exclusive')]
+        : []),
+      ...validateRecursiveReadOnly(mount, at),
+      ...(mount.mountPropagation === 'Bidirectional' && container.securityContext?.privileged !== true
+        ? [
+            forbidden(
+              `${at}.mountPropagation`,
+              'Bidirectional mount propagation is available only to privileged containers',
+            ),
+          ]
         : []),
       ...oneOf(
         mount.mountPropagation,

@@ -9,9 +9,7 @@ export async function mountsBelow(...directories: readonly string[]): Promise<re
   const tops = (await Promise.all(directories.map(realPathIfExists))).filter((top) => top !== undefined);
   if (tops.length === 0) return [];
   const lines = (await readFile('/proc/self/mountinfo', 'utf8')).split('\n');
-  const isBelow = (point: string): boolean =>
-    tops.some((top) => point === top || point.startsWith(`${top}/`));
-  return lines.map(mountPointOf).filter(isBelow);
+  return lines.map(mountPointOf).filter((point) => tops.some((top) => isWithin(point, top)));
 }
 
 /** The fifth field; blanks, tabs, newlines and backslashes are written as three octal digits. */
@@ -19,6 +17,24 @@ function mountPointOf(line: string): string {
   const field = line.split(' ')[4] ?? '';
   return field.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)));
 }
+
+export type MountHolding = { readonly point: string; readonly isShared: boolean; readonly isSlave: boolean };
+
+/** The mount that an existing path lies on, and where its mounts travel (mount_namespaces(7)). */
+export async function mountHolding(path: string): Promise<MountHolding> {
+  const real = await realpath(path);
+  const lines = (await readFile('/proc/self/mountinfo', 'utf8')).trim().split('\n');
+  const above = lines.filter((line) => isWithin(real, mountPointOf(line)));
+  // Of those at one point the newest lies on top.
+  const line = above.reduce((a, b) => (mountPointOf(b).length >= mountPointOf(a).length ? b : a));
+  const fields = line.split(' ');
+  const optional = fields.slice(6, fields.indexOf('-'));
+  const has = (word: string): boolean => optional.some((field) => field.startsWith(`${word}:`));
+  return { point: mountPointOf(line), isShared: has('shared'), isSlave: has('master') };
+}
+
+const isWithin = (path: string, point: string): boolean =>
+  point === '/' || path === point || path.startsWith(`${point}/`);
 
 async function realPathIfExists(path: string): Promise<string | undefined> {
   try {

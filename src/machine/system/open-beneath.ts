@@ -9,7 +9,8 @@ import { systemCallError } from './libc.ts';
 const SYS_OPENAT2 = 437;
 const RESOLVE_NO_MAGICLINKS = 0x02;
 const RESOLVE_BENEATH = 0x08;
-const O_PATH = 0o10000000;
+/** Opens without reading: any kind of file, also one that would block. Node has no name for it. */
+export const O_PATH = 0o10000000;
 const O_CLOEXEC = 0o2000000;
 
 koffi.struct('podwright_open_how', { flags: 'uint64', mode: 'uint64', resolve: 'uint64' });

@@ -3,17 +3,16 @@
 //
 // A sizeLimit bounds a tmpfs by itself; on disk it is kept in the volume's record for the agent's eviction.
 import { statSync } from 'node:fs';
-import { chmod, chown, mkdir } from 'node:fs/promises';
+import { chmod, mkdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { errnoOf } from '../../base/files.ts';
 import { mount } from '../system/libc.ts';
+import { applyFsGroup } from './fs-group.ts';
 
 export type Medium = { readonly medium: 'disk' | 'memory'; readonly sizeLimitBytes?: number | undefined };
 
 /** Anybody in the pod may write: kubelet's mode of an emptyDir. */
 const EMPTY_DIR_MODE = 0o777;
-/** What fsGroup adds to a writable directory: all rights of the group, and its files get the group too. */
-const FS_GROUP_DIR_BITS = 0o2770;
 
 /** Makes the directory, writable for every container of the pod; its content is left as it is. */
 export async function setUpEmptyDir(
@@ -22,9 +21,7 @@ export async function setUpEmptyDir(
   fsGroup: number | undefined,
 ): Promise<void> {
   await setUpMedium(directory, medium);
-  if (fsGroup === undefined) return;
-  await chown(directory, 0, fsGroup);
-  await chmod(directory, EMPTY_DIR_MODE | FS_GROUP_DIR_BITS);
+  if (fsGroup !== undefined) await applyFsGroup(directory, { gid: fsGroup, changePolicy: 'Always' });
 }
 
 /** The directory itself, on disk or as a tmpfs of its own. */

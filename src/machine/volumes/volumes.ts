@@ -13,6 +13,7 @@ import type { VolumeConfig, VolumeSetup } from '../machine.ts';
 import { unmountBelow } from '../system/mountinfo.ts';
 import { setUpEmptyDir, setUpMedium } from './empty-dir.ts';
 import { writeFilesVolume } from './files-volume.ts';
+import { applyFsGroup } from './fs-group.ts';
 import { checkHostPath } from './host-path.ts';
 import { readRecord, writeRecord } from './volume-record.ts';
 
@@ -24,7 +25,7 @@ export type VolumesContext = {
   readonly images: Pick<RootfsSource, 'layers'>;
 };
 
-type Pod = VolumesContext & { readonly uid: PodUid; readonly fsGroup: number | undefined };
+type Pod = VolumesContext & Pick<VolumeSetup, 'fsGroup' | 'fsGroupChangePolicy'> & { readonly uid: PodUid };
 
 /**
  * Brings the pod's volumes to what is asked: sets up missing ones, rewrites changed files, leaves the rest. Volumes are
@@ -38,7 +39,8 @@ export async function setUpVolumes(
 ): Promise<void> {
   signal.throwIfAborted();
   const { dirs } = context;
-  const pod: Pod = { ...context, uid: setup.pod.uid, fsGroup: setup.fsGroup };
+  const { fsGroup, fsGroupChangePolicy } = setup;
+  const pod: Pod = { ...context, uid: setup.pod.uid, fsGroup, fsGroupChangePolicy };
   await mkdir(volumeRecordsDir(dirs, pod.uid), { recursive: true, mode: 0o700 });
   await mkdir(volumesDir(dirs, pod.uid), { recursive: true, mode: 0o700 });
   const results = await Promise.allSettled(setup.volumes.map((volume) => setUpVolume(pod, volume)));
@@ -70,7 +72,12 @@ async function makeVolume(pod: Pod, volume: VolumeConfig): Promise<void> {
       await setUpMedium(directory, volume);
       return writeFilesVolume(directory, volume.files, pod.fsGroup);
     case 'local':
-      return checkHostPath({ ...volume, type: 'Directory' });
+      await checkHostPath({ ...volume, type: 'Directory' });
+      if (volume.readOnly || pod.fsGroup === undefined) return;
+      return applyFsGroup(volume.path, {
+        gid: pod.fsGroup,
+        changePolicy: pod.fsGroupChangePolicy ?? 'Always',
+      });
     case 'image':
       return mountReadOnly(await pod.images.layers(volume.imageId), directory);
   }
