@@ -86,6 +86,7 @@ export async function prepareBundle(machine: MachineContext, request: BundleRequ
     mounts: [...podFileMounts(config, sandboxFiles, bundle), ...(await volumeMounts(machine, config))],
     shmDir: sandboxConfig.namespaces.ipc === 'node' ? '/dev/shm' : shmDir(sandboxFiles),
     seccomp: await seccompOf(config.security),
+    readyFilter: machine.readyFilter,
     facts,
   });
   if (spec.process.args.length === 0) {

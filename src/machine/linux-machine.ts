@@ -21,6 +21,7 @@ import { observePod } from './observe.ts';
 import { type ContainerRecord, instanceOf, openRecords, type Records } from './records.ts';
 import { infraSpec } from './runtime/oci-spec.ts';
 import { chooseRuntime, PROBE_ID, type RuntimeName } from './runtime/runtime.ts';
+import { createSeccompFilters } from './runtime/seccomp-filter.ts';
 import { createSandbox, sandboxIdOf, stopSandbox } from './sandbox.ts';
 import { createSandboxWatches, type SandboxWatches } from './sandbox-watches.ts';
 import {
@@ -105,6 +106,8 @@ export async function createLinuxMachine(options: LinuxMachineOptions): Promise<
     dirs,
     runtime,
     facts,
+    // runc knows no such thing.
+    readyFilter: runtime.name === 'crun' ? createSeccompFilters(log) : () => undefined,
     cgroups,
     records,
     network,

@@ -11,6 +11,7 @@ import type { Network } from './network/network.ts';
 import type { Records } from './records.ts';
 import type { MachineFacts } from './runtime/oci-spec.ts';
 import type { Runtime } from './runtime/runtime.ts';
+import type { SeccompProfile } from './runtime/seccomp-default.ts';
 import type { VolumeAttributes } from './volumes/sub-path.ts';
 
 /** The volumes of pods; volumes/volumes.ts. */
@@ -32,6 +33,8 @@ export type MachineContext = {
   readonly dirs: MachineDirs;
   readonly runtime: Runtime;
   readonly facts: MachineFacts;
+  /** The BPF of a seccomp profile, base64; undefined where the runtime makes it itself. */
+  readyFilter(profile: SeccompProfile): string | undefined;
   readonly cgroups: Cgroups;
   readonly records: Records;
   readonly network: Network;

@@ -76,6 +76,26 @@ test('mounts: parents before children, and a volume replaces what would be there
   assert.equal(destinations.filter((destination) => destination === '/dev/shm').length, 1);
 });
 
+test('a ready filter stands beside the profile, and only for the engine’s own profiles', () => {
+  const readyFilter = (): string => 'bpf';
+  const own = containerSpec(input({ readyFilter }));
+  assert.deepEqual(own.annotations, { 'run.oci.seccomp_bpf_data': 'bpf' });
+  assert.ok(own.linux.seccomp !== undefined, 'runc would run unconfined');
+  const { security, ...rest } = container({});
+  const local = { ...rest, security: { ...security, seccomp: { kind: 'Localhost', path: '/p' } } } as const;
+  const seccomp = { defaultAction: 'SCMP_ACT_ALLOW', syscalls: [] };
+  assert.deepEqual(containerSpec(input({ config: local, seccomp, readyFilter })).annotations, {});
+  const free = { ...rest, security: { ...security, seccomp: { kind: 'Unconfined' } } } as const;
+  assert.deepEqual(containerSpec(input({ config: free, readyFilter })).annotations, {});
+});
+
+test('no annotation of a user’s reaches the runtime', () => {
+  const config = container({
+    annotations: { 'run.oci.seccomp_bpf_data': 'AAAA', 'run.oci.handler': 'krun' },
+  });
+  assert.deepEqual(containerSpec(input({ config })).annotations, {});
+});
+
 test('environment: the container’s own wins over the image’s', () => {
   const config = container({ env: [{ name: 'A', value: 'own' }] });
   const { env } = containerSpec(input({ config, image: { Env: ['A=image', 'B=image=too'] } })).process;

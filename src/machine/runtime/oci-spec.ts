@@ -8,6 +8,7 @@ import type { OciImageConfig } from '../images/rootfs.ts';
 import type { CgroupResources, ContainerConfig, SandboxConfig } from '../machine.ts';
 import { capabilitiesOf } from './capabilities.ts';
 import { defaultSeccompProfile, type SeccompProfile } from './seccomp-default.ts';
+import { SECCOMP_BPF_ANNOTATION } from './seccomp-filter.ts';
 import type { ContainerUser } from './users.ts';
 
 export type OciMount = {
@@ -189,6 +190,8 @@ export type ContainerSpecInput = {
   readonly shmDir: string;
   /** Content of a Localhost profile. */
   readonly seccomp?: SeccompProfile | undefined;
+  /** A filter made beforehand, for a runtime that takes one. */
+  readonly readyFilter?: ((profile: SeccompProfile) => string | undefined) | undefined;
   readonly facts: MachineFacts;
 };
 
@@ -264,6 +267,16 @@ function seccompOf(
   return security.seccomp.kind === 'Localhost' ? seccomp : defaultSeccompProfile(capabilities);
 }
 
+/** Only for the engine's own profiles: what a Localhost profile may say besides is the runtime's to understand. */
+function filterAnnotation(
+  { config, readyFilter }: ContainerSpecInput,
+  profile: SeccompProfile | undefined,
+): OciSpec['annotations'] {
+  if (profile === undefined || config.security.seccomp.kind === 'Localhost') return {};
+  const filter = readyFilter?.(profile);
+  return filter === undefined ? {} : { [SECCOMP_BPF_ANNOTATION]: filter };
+}
+
 export function containerSpec(input: ContainerSpecInput): OciSpec {
   const { config, image, user, rootfs, cgroupsPath, facts } = input;
   const { security } = config;
@@ -284,7 +297,7 @@ export function containerSpec(input: ContainerSpecInput): OciSpec {
     },
     root: { path: rootfs, readonly: security.readOnlyRootFilesystem },
     mounts: containerMounts(input),
-    annotations: {},
+    annotations: filterAnnotation(input, seccomp),
     linux: {
       namespaces: containerNamespaces(input),
       cgroupsPath,
