@@ -67,18 +67,20 @@ export class TestEngine {
   }
 
   get #dirFlags(): string[] {
-    return [
-      '--data-dir',
-      this.dataDir,
-      '--run-dir',
-      join(this.dir, 'run'),
-      '--log-dir',
-      join(this.dir, 'log'),
-    ];
+    return ['--data-dir', this.dataDir, '--run-dir', this.runDir, '--log-dir', this.logDir];
   }
 
   get logDir(): string {
     return join(this.dir, 'log');
+  }
+
+  get runDir(): string {
+    return join(this.dir, 'run');
+  }
+
+  /** What tells its cgroups, bridge and rules from another engine's. */
+  get instance(): string {
+    return createHash('sha256').update(realpathSync(this.dataDir)).digest('hex').slice(0, 8);
   }
 
   get pid(): number {
@@ -134,7 +136,7 @@ export class TestEngine {
   podwright(...args: string[]): Promise<Output> {
     return run(this.#program, args, {
       PODWRIGHT_DATA_DIR: this.dataDir,
-      PODWRIGHT_RUN_DIR: join(this.dir, 'run'),
+      PODWRIGHT_RUN_DIR: this.runDir,
       PODWRIGHT_LOG_DIR: this.logDir,
     });
   }
@@ -168,8 +170,7 @@ export class TestEngine {
   }
 
   traces(): readonly string[] {
-    const instance = createHash('sha256').update(realpathSync(this.dataDir)).digest('hex').slice(0, 8);
-    return tracesOfPods({ dirs: [this.dataDir, join(this.dir, 'run'), this.logDir], instance });
+    return tracesOfPods({ dirs: [this.dataDir, this.runDir, this.logDir], instance: this.instance });
   }
 
   /** Deletes every pod, asserts that nothing of any is left, ends the engine and removes its directories. */
