@@ -41,6 +41,8 @@ export const BOUNDS = {
   programDrainMs: 1_000,
   /** Wait for killed processes to be gone; only one stuck in the kernel takes longer. */
   killWaitMs: 5_000,
+  /** How long what belongs to no pod may lie about: kubelet's HousekeepingPeriod is 2 s, its garbage collection a minute. */
+  sweepMs: 60_000,
   /** kubelet's limit for the termination message. */
   terminationMessageBytes: 4096,
   /** Dead instances kept per container for `logs --previous`: kubelet's maxPerPodContainer. */

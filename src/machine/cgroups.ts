@@ -4,7 +4,7 @@
 // Invariant: remove() works on what is half there and ends what still runs in it.
 import { existsSync, readdirSync, readFileSync, rmdirSync, rmSync, statfsSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import type { PodUid } from '../base/brand.ts';
 import { errnoOf } from '../base/files.ts';
 import type { CgroupResources, QosClass } from './machine.ts';
@@ -87,6 +87,8 @@ export type Cgroups = {
   /** Paths are relative to the hierarchies' roots and begin with a slash, as the OCI spec's linux.cgroupsPath. */
   podPath(uid: PodUid, qosClass: QosClass): string;
   createPod(path: string, resources: CgroupResources): Promise<void>;
+  /** Every pod's group that there is, in whatever hierarchy, whoever made it. */
+  pods(): readonly { readonly uid: string; readonly path: string }[];
   /** Puts a process into a group of its own, in one hierarchy: enough to account for it and to find it. */
   addProcess(path: string, pid: number): Promise<void>;
   /** Every process in it and below. */
@@ -158,11 +160,24 @@ export function createCgroups(parent: string, layout: CgroupLayout = cgroupLayou
     }
   };
 
+  const pods = (): readonly { readonly uid: string; readonly path: string }[] => {
+    const paths = roots().flatMap((root) =>
+      Object.values(QOS_DIRS).flatMap((qos) =>
+        directoriesOf(join(root, parent, qos)).map((dir) => dir.slice(root.length)),
+      ),
+    );
+    return [...new Set(paths)].flatMap((path) => {
+      const name = basename(path);
+      return name.startsWith('pod') ? [{ uid: name.slice('pod'.length), path }] : [];
+    });
+  };
+
   const podPath = (uid: PodUid, qosClass: QosClass): string => `/${parent}/${QOS_DIRS[qosClass]}/pod${uid}`;
-  return { podPath, createPod, addProcess, pids, killAll, remove, removeParents };
+  return { podPath, createPod, pods, addProcess, pids, killAll, remove, removeParents };
 }
 
 function directoriesOf(dir: string): string[] {
+  if (!existsSync(dir)) return [];
   const entries = readdirSync(dir, { withFileTypes: true });
   return entries.filter((entry) => entry.isDirectory()).map((entry) => join(dir, entry.name));
 }

@@ -51,7 +51,8 @@ export const storageDir = (dirs: MachineDirs): string => join(dirs.dataDir, 'sto
 export const networkDir = (dirs: MachineDirs): string => join(dirs.dataDir, 'network');
 export const cniDir = (dirs: MachineDirs): string => join(dirs.dataDir, 'cni');
 
+export const podLogsDir = (dirs: MachineDirs): string => join(dirs.logDir, 'pods');
 export const podLogDir = (dirs: MachineDirs, pod: PodIdentity): string =>
-  join(dirs.logDir, 'pods', `${pod.namespace}_${pod.name}_${pod.uid}`);
+  join(podLogsDir(dirs), `${pod.namespace}_${pod.name}_${pod.uid}`);
 export const logPath = (dirs: MachineDirs, pod: PodIdentity, container: string, attempt: number): string =>
   join(podLogDir(dirs, pod), container, `${attempt}.log`);

@@ -18,12 +18,13 @@ import type { Infra, MachineContext, Volumes } from './machine-context.ts';
 import { machineFacts } from './machine-facts.ts';
 import type { Network } from './network/network.ts';
 import { observePod } from './observe.ts';
-import { type ContainerRecord, instanceOf, openRecords, type Records } from './records.ts';
+import { type ContainerRecord, instanceOf, openRecords } from './records.ts';
 import { infraSpec } from './runtime/oci-spec.ts';
 import { chooseRuntime, PROBE_ID, type RuntimeName } from './runtime/runtime.ts';
 import { createSeccompFilters } from './runtime/seccomp-filter.ts';
-import { createSandbox, sandboxIdOf, stopSandbox } from './sandbox.ts';
+import { createSandbox, stopSandbox } from './sandbox.ts';
 import { createSandboxWatches, type SandboxWatches } from './sandbox-watches.ts';
+import { keepSwept, sweep } from './sweep.ts';
 import {
   listVolumes,
   removeVolumes,
@@ -74,12 +75,6 @@ const probeConfig = (instance: string): SandboxConfig => ({
   podResources: {},
 });
 
-/** Ids of those that may hold an address: a reboot takes the others' records and leaves their leases. */
-function sandboxesWithNetwork(records: Records): ReadonlySet<string> {
-  const all = records.pods().flatMap((pod) => [...pod.sandboxes.values()]);
-  return new Set(all.map(({ config }) => sandboxIdOf(config.pod.uid, config.attempt)));
-}
-
 /** Throws RuntimeRefused. Everything an earlier engine on the same directories left is taken up before it returns. */
 export async function createLinuxMachine(options: LinuxMachineOptions): Promise<LinuxMachine> {
   const { dirs, instance, network, images, infra, clock, log } = options;
@@ -101,7 +96,6 @@ export async function createLinuxMachine(options: LinuxMachineOptions): Promise<
   log.info('OCI runtime', { runtime: runtime.name, refused: refused.join('; ') });
   const listeners = new Set<(uid: PodUid) => void>();
   const records = await openRecords(dirs);
-  await network.retain(sandboxesWithNetwork(records));
   const context: MachineContext = {
     dirs,
     runtime,
@@ -120,19 +114,23 @@ export async function createLinuxMachine(options: LinuxMachineOptions): Promise<
       for (const listener of listeners) listener(uid);
     },
   };
+  await sweep(context);
   const containers = new Containers(context);
   const sandboxes = createSandboxWatches(context);
   await Promise.all([containers.adopt(), sandboxes.adopt()]);
-  return { ...machineOf(context, { containers, sandboxes, listeners }), runtime: runtime.name };
+  const stopSweeping = keepSwept(context);
+  return { ...machineOf(context, { containers, sandboxes, listeners, stopSweeping }), runtime: runtime.name };
 }
 
 type Parts = {
   readonly containers: Containers;
   readonly sandboxes: SandboxWatches;
   readonly listeners: Set<(uid: PodUid) => void>;
+  readonly stopSweeping: () => Promise<void>;
 };
 
-function machineOf(context: MachineContext, { containers, sandboxes, listeners }: Parts): Machine {
+function machineOf(context: MachineContext, parts: Parts): Machine {
+  const { containers, sandboxes, listeners, stopSweeping } = parts;
   const { records, volumes, cgroups, dirs } = context;
 
   const stop = async (uid: PodUid, attempt: number): Promise<void> => {
@@ -219,6 +217,7 @@ function machineOf(context: MachineContext, { containers, sandboxes, listeners }
     },
     readLog,
     close: async () => {
+      await stopSweeping();
       containers.close();
       sandboxes.close();
       listeners.clear();
