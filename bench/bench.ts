@@ -1,12 +1,17 @@
 // npm run bench [-- SECTION] [--n N] [--quick]: prints one table a section, figures beside the bare floor and, where it is
-// installed, a peer, all measured in this run. Ratios travel between machines, milliseconds do not.
+// installed, podman, all measured in this run, turn about. Ratios travel between machines, milliseconds do not.
 import { writeFileSync } from 'node:fs';
 import { cpus, release, totalmem } from 'node:os';
 import { parseArgs } from 'node:util';
-import { benchPods } from './pods.ts';
+import { benchDensity } from './density.ts';
+import { benchExec, benchPods } from './pods.ts';
 import { type Row, table } from './statistics.ts';
 
-const SECTIONS: Record<string, (n: number) => Promise<readonly Row[]>> = { pods: benchPods };
+const SECTIONS: Record<string, (n: number) => Promise<readonly Row[]>> = {
+  pods: benchPods,
+  exec: benchExec,
+  density: benchDensity,
+};
 
 const { positionals, values } = parseArgs({
   allowPositionals: true,

@@ -1,5 +1,5 @@
-// The floor: the same OCI and CNI work for the same pod, bare. No API, no store, no agent, no records, no undo: runtime,
-// conmon, CNI plug-ins and mounts, driven as tightly as this process can. The bundles are those the engine writes, taken
+// The floor: the same OCI and network work for the same pod, bare. No API, no store, no agent, no records, no undo: runtime,
+// conmon, netlink and mounts, driven as tightly as this process can. The bundles are those the engine writes, taken
 // from one pod it made and put back under new names, so that runtime and kernel have exactly the same to do.
 import {
   closeSync,
@@ -29,13 +29,12 @@ import { forgetContainer, type Runtime, runtimeArgs, runtimeStart } from '../src
 import { makeFifo, openFifoReader } from '../src/machine/system/fifo.ts';
 import { MS, mount, unmount } from '../src/machine/system/libc.ts';
 import { killAndWait } from '../src/machine/system/processes.ts';
-import { findProgram, startProgram } from '../src/machine/system/spawn.ts';
+import { findProgram, runProgramChecked, startProgram } from '../src/machine/system/spawn.ts';
 import { IMAGES } from '../test/lib/engine.ts';
 import { BUSYBOX } from '../test/lib/manifests.ts';
-import type { Samples } from './pods.ts';
+import type { Contestant } from './contestant.ts';
 
 const TEMPLATE = podUid('floor-template');
-const WARM_UP = 2;
 
 type Bench = {
   readonly root: string;
@@ -225,7 +224,7 @@ async function bareContainer(
   await runtimeStart(runtime, id);
 }
 
-async function bareDown({ runtime, network }: Bench, pod: BarePod): Promise<void> {
+async function bareDown({ runtime, network, cgroups }: Bench, pod: BarePod): Promise<void> {
   await killAndWait([...pod.containers.map(({ pid }) => pid), pod.infraPid]);
   await Promise.all(pod.containers.map(({ ended }) => ended));
   for (const { id, dir } of pod.containers) {
@@ -236,42 +235,50 @@ async function bareDown({ runtime, network }: Bench, pod: BarePod): Promise<void
   unmount(join(pod.dir, 'sandboxes/0/shm'));
   await network.remove({ pod: sandboxConfig.pod, sandboxId: pod.id, portMappings: [] });
   rmSync(pod.dir, { recursive: true });
+  await cgroups.remove(cgroups.podPath(podUid(pod.id), 'BestEffort'));
 }
 
-export async function measureFloor(n: number, containers: number): Promise<Samples> {
+/** Each round is a pod of a new name, as the engine's are. */
+export async function openFloor(containers: number): Promise<Contestant & { readonly runtime: string }> {
   const bench = await prepare();
-  const upMs: number[] = [];
-  const downMs: number[] = [];
-  try {
-    const bundles = await takeBundles(bench, containers);
-    for (let i = -WARM_UP; i < n; i++) {
-      const id = `floor-${i + WARM_UP}`;
-      const dir = join(bench.root, 'pods', id);
-      const pod: BarePod = {
-        id,
-        dir,
-        infraPid: 0,
-        containers: Array.from({ length: containers }, (_, index) => ({
-          id: `${id}_c${index}`,
-          dir: join(dir, 'containers', `c${index}`, '0'),
-          pid: 0,
-          ended: Promise.resolve(),
-        })),
-      };
-      const startMs = performance.now();
+  const bundles = await takeBundles(bench, containers);
+  let round = 0;
+  let pod: BarePod | undefined;
+  const nextPod = (): BarePod => {
+    const id = `floor-${round++}`;
+    const dir = join(bench.root, 'pods', id);
+    const names = Array.from({ length: containers }, (_, index) => `c${index}`);
+    return {
+      id,
+      dir,
+      infraPid: 0,
+      containers: names.map((name) => ({
+        id: `${id}_${name}`,
+        dir: join(dir, 'containers', name, '0'),
+        pid: 0,
+        ended: Promise.resolve(),
+      })),
+    };
+  };
+  return {
+    name: 'bare floor',
+    runtime: bench.runtime.name,
+    up: async () => {
+      pod = nextPod();
       await bareUp(bench, bundles, pod);
-      const upEndMs = performance.now();
+    },
+    down: async () => {
+      if (pod === undefined) throw new Error('no bare pod is up');
       await bareDown(bench, pod);
-      const endMs = performance.now();
-      await bench.cgroups.remove(bench.cgroups.podPath(podUid(id), 'BestEffort'));
-      if (i < 0) continue;
-      upMs.push(upEndMs - startMs);
-      downMs.push(endMs - upEndMs);
-    }
-  } finally {
-    await bench.machine.close();
-    await bench.network.tearDown();
-    rmSync(bench.root, { recursive: true, force: true });
-  }
-  return { upMs, downMs };
+    },
+    exec: async (command) => {
+      const id = pod?.containers[0]?.id ?? '';
+      await runProgramChecked(bench.runtime.path, [...runtimeArgs(bench.runtime), 'exec', id, ...command]);
+    },
+    close: async () => {
+      await bench.machine.close();
+      await bench.network.tearDown();
+      rmSync(bench.root, { recursive: true, force: true });
+    },
+  };
 }
