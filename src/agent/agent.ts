@@ -40,6 +40,8 @@ export type AgentOptions = {
   readonly nodeDns?: DnsConfig | undefined;
   /** For tests: 0..1. */
   readonly random?: (() => number) | undefined;
+  /** The longest restart back-off (KEP-5593). Absent: Kubernetes' 5 minutes. */
+  readonly restartPeriodMsMax?: number | undefined;
   /** A directory of static pod manifests. */
   readonly manifestsDir?: string | undefined;
 };
@@ -66,7 +68,7 @@ export function createAgent(options: AgentOptions): Agent {
     puller: new ImagePuller(machine.images),
     runCheck: checkRunner(machine),
     random: options.random ?? Math.random,
-    node: nodeInfo(node, options.nodeDns),
+    node: { ...nodeInfo(node, options.nodeDns), restartPeriodMsMax: options.restartPeriodMsMax },
   };
   const recorder = createEventRecorder({ api, clock, log, component: 'kubelet', host: node.name });
   const registration = new NodeRegistration({ api, images: machine.images, clock, log, node });

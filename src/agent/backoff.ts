@@ -15,16 +15,17 @@ export type ExitedState = Extract<ContainerState, { kind: 'exited' }>;
 export function restartOf(
   exited: ExitedState,
   streak: number,
+  maxMs?: number,
 ): { readonly streak: number; readonly atMs: number } {
   const ranMs = exited.finishedAtMs - (exited.startedAtMs ?? exited.finishedAtMs);
   const counted = ranMs >= BOUNDS.restartBackoffResetMs ? 0 : streak;
-  const waitMs = restartDelayMs(counted);
+  const waitMs = restartDelayMs(counted, maxMs);
   return { streak: counted + 1, atMs: exited.finishedAtMs + waitMs };
 }
 
-/** At once, 10 s, 20 s ... 300 s. */
-export function restartDelayMs(streak: number): number {
-  return doublingBackoffMs(streak, BOUNDS.restartBackoffMsMin, BOUNDS.restartBackoffMsMax);
+/** At once, 10 s, 20 s ... 300 s. A maximum below 10 s is also the first wait (KEP-5593). */
+export function restartDelayMs(streak: number, maxMs: number = BOUNDS.restartBackoffMsMax): number {
+  return doublingBackoffMs(streak, Math.min(BOUNDS.restartBackoffMsMin, maxMs), maxMs);
 }
 
 /** As Go prints a duration of whole seconds: "10s", "1m20s", "5m0s". */

@@ -7,6 +7,7 @@ import { isSidecar } from '../kube/pod.ts';
 import type { ContainerState, ObservedContainer, ObservedSandbox } from '../machine/machine.ts';
 import type { ExitedState } from './backoff.ts';
 import type { Observed } from './observed.ts';
+import { isOfFormerRound, restartActionOf, roundOf } from './restart-rules.ts';
 
 export type Instance = ObservedContainer;
 type In<Kind extends ContainerState['kind']> = Instance & {
@@ -77,13 +78,15 @@ export function createdInstance(container: Container, observed: Observed): Insta
 export function isStartable(container: Container, instance: Instance, observed: Observed): boolean {
   const sandbox = newestSandbox(observed);
   const isInSandbox = sandbox?.state.kind === 'ready' && sandbox.attempt === instance.sandboxAttempt;
-  return isInSandbox && instance.state.kind === 'created' && !isDefinitionChanged(container, instance);
+  const isWanted = !isDefinitionChanged(container, instance) && !isOfFormerRound(instance, observed);
+  return isInSandbox && instance.state.kind === 'created' && isWanted;
 }
 
-/** KEP-753: sidecars always; init containers never after success. A container's own policy wins (KEP-5307). */
+/** KEP-753: sidecars always; init containers never after success. A container's own rules and policy win (KEP-5307). */
 export function shouldRestart(pod: Pod, container: Container, instance: Exited): boolean {
   // The agent stopped it to put the changed definition in its place: no policy is asked.
   if (instance.stopSignalledAtMs !== undefined && isDefinitionChanged(container, instance)) return true;
+  if (restartActionOf(container, instance.state.exitCode) !== undefined) return true;
   const isInit = initContainers(pod).includes(container);
   const policy = container.restartPolicy ?? pod.spec?.restartPolicy ?? 'Always';
   if (policy === 'Never') return false;
@@ -109,11 +112,16 @@ export function recollect(pod: Pod, observed: Observed): Observed {
         (one) => one.name === status.name && hasRun(one) && one.attempt >= status.restartCount,
       ),
   );
-  if (lost.length === 0) return observed;
+  if (lost.length === 0) return withRound(pod, observed);
   const containers = [...observed.containers, ...lost.map(lostInstance)].sort(
     (a, b) => a.name.localeCompare(b.name) || a.attempt - b.attempt,
   );
-  return { ...observed, containers };
+  return withRound(pod, { ...observed, containers });
+}
+
+function withRound(pod: Pod, observed: Observed): Observed {
+  const round = roundOf(pod, observed);
+  return round === undefined ? observed : { ...observed, round };
 }
 
 /** In no sandbox the machine knows. */

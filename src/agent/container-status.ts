@@ -59,6 +59,11 @@ export function containerStatus(
 const containerIdText = (observed: Observed, instance: Running | Exited): string =>
   `${observed.notes.node.runtime}://${instance.id}`;
 
+type BackOff = { readonly pod: Pod; readonly observed: Observed; readonly nextAtMs: number };
+
+/** Before the time in a back-off's message: what the kubelet does not tell. */
+export const NEXT_RESTART = 'next restart at ';
+
 function stateOf(container: Container, last: Running | Exited, context: StatusContext): ContainerState {
   const { observed, pod } = context;
   if (isRunning(last)) {
@@ -71,18 +76,23 @@ function stateOf(container: Container, last: Running | Exited, context: StatusCo
   const problem = problemOf(container, context, next.attempt);
   if (problem !== undefined) return { waiting: problem };
   if (next.atMs <= context.nowMs) return { terminated: terminatedOf(observed, last) };
-  return { waiting: backOffOf(container, last, context.pod) };
+  return { waiting: backOffOf(container, last, { pod, observed, nextAtMs: next.atMs }) };
 }
 
 /** The first failures to start tell why; a container that keeps failing is in CrashLoopBackOff like any other. */
-function backOffOf(container: Container, last: Exited, pod: Pod): { reason: string; message: string } {
+function backOffOf(
+  container: Container,
+  last: Exited,
+  { pod, observed, nextAtMs }: BackOff,
+): { reason: string; message: string } {
   const streak = streakOf(container, last);
   if (last.state.reason === 'StartError' && streak <= 1) {
     return { reason: 'RunContainerError', message: last.state.message };
   }
   const { name, namespace, uid } = pod.metadata ?? {};
-  const wait = goDuration(restartDelayMs(streak));
-  const message = `back-off ${wait} restarting failed container=${container.name} pod=${name}_${namespace}(${uid})`;
+  const wait = goDuration(restartDelayMs(streak, observed.notes.node.restartPeriodMsMax));
+  const what = `container=${container.name} pod=${name}_${namespace}(${uid})`;
+  const message = `back-off ${wait} restarting failed ${what}, ${NEXT_RESTART}${timeText(nextAtMs)}`;
   return { reason: 'CrashLoopBackOff', message };
 }
 

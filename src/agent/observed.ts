@@ -3,6 +3,7 @@
 // repeated step, never a wrong one.
 import type { ContainerId } from '../base/brand.ts';
 import type { ObservedPod } from '../machine/machine.ts';
+import type { Round } from './restart-rules.ts';
 
 /** How one action went the last times it ended, by its key (action.ts). */
 export type Step = {
@@ -54,7 +55,13 @@ export type Notes = {
   readonly node: {
     readonly ips: readonly string[] /** "crun": scheme of containerID. */;
     readonly runtime: string;
+    /** The longest restart back-off, where it is not Kubernetes' (KEP-5593). */
+    readonly restartPeriodMsMax?: number | undefined;
   };
 };
 
-export type Observed = ObservedPod & { readonly notes: Notes };
+export type Observed = ObservedPod & {
+  readonly notes: Notes;
+  /** Set by recollect(): all containers were restarted in place. */
+  readonly round?: Round | undefined;
+};

@@ -6,6 +6,7 @@ import { isStarted } from './container-health.ts';
 import {
   allContainers,
   appContainers,
+  type Instance,
   initContainers,
   isExited,
   lastRunOf,
@@ -16,6 +17,7 @@ import {
   wantedSandboxAttempt,
 } from './container-instances.ts';
 import type { Observed } from './observed.ts';
+import { isOfFormerRound } from './restart-rules.ts';
 
 export type Outcome = {
   readonly phase: 'Succeeded' | 'Failed';
@@ -66,7 +68,8 @@ function endOfApps(pod: Pod, observed: Observed): { readonly atMs: number } | un
   let atMs = 0;
   for (const container of appContainers(pod)) {
     const last = lastRunOf(observed, container.name);
-    if (last === undefined || !isExited(last) || shouldRestart(pod, container, last)) return undefined;
+    if (last === undefined || !isExited(last) || isOfFormerRound(last, observed)) return undefined;
+    if (shouldRestart(pod, container, last)) return undefined;
     atMs = Math.max(atMs, last.state.finishedAtMs);
   }
   return { atMs };
@@ -75,9 +78,8 @@ function endOfApps(pod: Pod, observed: Observed): { readonly atMs: number } | un
 function hasInitFailed(pod: Pod, container: Container, observed: Observed): boolean {
   if (isSidecar(container) || isPassed(pod, container, observed)) return false;
   const last = lastRunOf(observed, container.name);
-  return (
-    last !== undefined && isExited(last) && last.state.exitCode !== 0 && !shouldRestart(pod, container, last)
-  );
+  if (last === undefined || isOfFormerRound(last, observed)) return false;
+  return isExited(last) && last.state.exitCode !== 0 && !shouldRestart(pod, container, last);
 }
 
 /** Under restartPolicy Never a pod that has run anything gets no second sandbox (kubelet's podSandboxChanged). */
@@ -94,13 +96,15 @@ function hasLostSandboxForGood(pod: Pod, observed: Observed): boolean {
  */
 export function isPassed(pod: Pod, container: Container, observed: Observed): boolean {
   const attempt = wantedSandboxAttempt(observed);
+  const isHere = (instance: Instance): boolean =>
+    instance.sandboxAttempt === attempt && !isOfFormerRound(instance, observed);
   const order = allContainers(pod);
   const hasLaterRunHere = order
     .slice(order.indexOf(container) + 1)
-    .some((later) => runsOf(observed, later.name).some((instance) => instance.sandboxAttempt === attempt));
+    .some((later) => runsOf(observed, later.name).some(isHere));
   if (hasLaterRunHere) return true;
   const last = lastRunOf(observed, container.name);
-  if (isSidecar(container) || last === undefined || last.sandboxAttempt !== attempt) return false;
+  if (isSidecar(container) || last === undefined || !isHere(last)) return false;
   return isExited(last) && last.state.exitCode === 0;
 }
 
@@ -108,6 +112,6 @@ export function isPassed(pod: Pod, container: Container, observed: Observed): bo
 export function letsOthersStart(pod: Pod, container: Container, observed: Observed): boolean {
   if (isPassed(pod, container, observed)) return true;
   const last = lastRunOf(observed, container.name);
-  const isHere = last?.sandboxAttempt === wantedSandboxAttempt(observed);
+  const isHere = last?.sandboxAttempt === wantedSandboxAttempt(observed) && !isOfFormerRound(last, observed);
   return isSidecar(container) && isHere && isStarted({ pod, container }, last, observed);
 }

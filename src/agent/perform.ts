@@ -27,6 +27,7 @@ export type NodeInfo = {
   /** "crun": scheme of containerID. */
   readonly runtime: string;
   readonly dns?: DnsConfig | undefined;
+  readonly restartPeriodMsMax?: number | undefined;
 };
 
 /** What every worker shares. */

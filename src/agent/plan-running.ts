@@ -2,7 +2,7 @@
 // (definition changed) or what was found out about it (probe or hook failed). It restarts, or not, once it has ended. Pure.
 import type { Container, Pod } from '../kube/api-types.ts';
 import { isSidecar } from '../kube/pod.ts';
-import type { Plan } from './action.ts';
+import type { Action, Plan } from './action.ts';
 import { isPostStartDone } from './container-health.ts';
 import {
   initContainers,
@@ -12,6 +12,7 @@ import {
   type Running,
 } from './container-instances.ts';
 import { hookKey, type Observed, type ProbeKind, probeKey } from './observed.ts';
+import { isOfFormerRound } from './restart-rules.ts';
 import { planStopOf, stopBegunAtMs } from './stop-instance.ts';
 
 type Now = { readonly observed: Observed; readonly nowMs: number };
@@ -22,6 +23,7 @@ export const graceMs = (pod: Pod): number => (pod.spec?.terminationGracePeriodSe
 export function planRunning(pod: Pod, container: Container, { observed, nowMs }: Now): Plan {
   const last = lastRunOf(observed, container.name);
   if (last === undefined || !isRunning(last)) return { actions: [] };
+  if (isOfFormerRound(last, observed)) return { actions: [killForRestart(last, observed)] };
   const begunMs = stopBegunAtMs(last, observed);
   const reason = reasonToStop({ pod, container }, last, observed);
   if (reason !== undefined) {
@@ -30,6 +32,12 @@ export function planRunning(pod: Pod, container: Container, { observed, nowMs }:
   }
   if (isPostStartDone({ pod, container }, last, observed)) return { actions: [] };
   return { actions: [{ kind: 'runHook', hook: 'postStart', container: container.name, id: last.id }] };
+}
+
+/** Neither hooks nor grace (KEP-5532). */
+function killForRestart({ name: container, id }: Running, { round }: Observed): Action {
+  const why = `Container ${round?.trigger.name} exited with code ${round?.exitCode}, restarting all containers`;
+  return { kind: 'signalContainer', container, id, signal: 'SIGKILL', why };
 }
 
 function reasonToStop(
@@ -47,7 +55,7 @@ function reasonToStop(
   const unhealthy = failedProbe(instance, observed);
   if (unhealthy !== undefined) {
     const own = container[`${unhealthy}Probe`]?.terminationGracePeriodSeconds;
-    const willRestart = pod.spec?.restartPolicy !== 'Never' || isSidecar(container);
+    const willRestart = (container.restartPolicy ?? pod.spec?.restartPolicy) !== 'Never';
     const why = `Container ${name} failed ${unhealthy} probe${willRestart ? ', will be restarted' : ''}`;
     return { why, graceMs: own === undefined ? grace : own * 1000 };
   }

@@ -23,6 +23,7 @@ import { hookKey, type Observed } from './observed.ts';
 import { letsOthersStart } from './outcome.ts';
 import { planRunning } from './plan-running.ts';
 import { planTidy } from './plan-tidy.ts';
+import { isRoundEnding } from './restart-rules.ts';
 
 /** @param observed as recollect() completed it. */
 export function planStart(pod: Pod, observed: Observed, nowMs: number): Plan {
@@ -98,6 +99,7 @@ function imageIdFor(container: Container, next: Next, observed: Observed): strin
 
 /** The containers whose turn it is: up to the first one the others must wait for. */
 function containersInTurn(pod: Pod, observed: Observed): readonly Container[] {
+  if (isRoundEnding(observed)) return [];
   const inTurn: Container[] = [];
   for (const container of initContainers(pod)) {
     inTurn.push(container);

@@ -11,6 +11,8 @@ export type ConditionFacts = {
   readonly phase: string;
   readonly isSandboxReady: boolean;
   readonly isInitialized: boolean;
+  /** All containers are being restarted in place: what of the former round still runs. */
+  readonly restart: { readonly message: string; readonly isEnding: boolean } | undefined;
   readonly initContainerStatuses: readonly ContainerStatus[];
   readonly containerStatuses: readonly ContainerStatus[];
 };
@@ -29,9 +31,10 @@ export function podConditions(facts: ConditionFacts): readonly PodCondition[] {
     ['ContainersReady', containersReady],
     ['PodScheduled', TRUE],
   ];
-  const others = before.filter((condition) => !own.some(([type]) => type === condition.type));
+  const all = [...own, ...restartInPlace(facts, before)];
+  const others = before.filter((condition) => !all.some(([type]) => type === condition.type));
   return [
-    ...own.map(([type, verdict]) =>
+    ...all.map(([type, verdict]) =>
       condition(
         before.find((one) => one.type === type),
         { type, verdict, facts },
@@ -39,6 +42,17 @@ export function podConditions(facts: ConditionFacts): readonly PodCondition[] {
     ),
     ...others,
   ];
+}
+
+/** KEP-5532: True until everything of the former round has ended. */
+function restartInPlace(
+  { restart }: ConditionFacts,
+  before: readonly PodCondition[],
+): readonly (readonly [string, Verdict])[] {
+  const type = 'PodRestartInPlace';
+  if (restart?.isEnding === true)
+    return [[type, { status: 'True', reason: 'ContainerExited', message: restart.message }]];
+  return before.some((one) => one.type === type) ? [[type, { status: 'False' }]] : [];
 }
 
 function condition(

@@ -6,6 +6,7 @@ import type { PodIdentity } from '../machine/machine.ts';
 import type { Action } from './action.ts';
 import type { CheckResult } from './checks/check.ts';
 import { initContainers } from './container-instances.ts';
+import { NEXT_RESTART } from './container-status.ts';
 import type { Step } from './observed.ts';
 import type { ProbeTarget } from './probe-targets.ts';
 
@@ -94,7 +95,9 @@ export function tellBackOffs(events: PodEvents, pod: Pod, status: PodStatus): vo
     if (!isNew) continue;
     const { name, namespace, uid } = pod.metadata ?? {};
     if (waiting?.reason === 'CrashLoopBackOff') {
-      const text = `Back-off restarting failed container ${one.name} in pod ${name}_${namespace}(${uid})`;
+      const message = waiting.message ?? '';
+      const next = message.slice(message.indexOf(NEXT_RESTART));
+      const text = `Back-off restarting failed container ${one.name} in pod ${name}_${namespace}(${uid}), ${next}`;
       events.tell('Warning', 'BackOff', text, one.name);
     }
     if (waiting?.reason === 'ImagePullBackOff') {

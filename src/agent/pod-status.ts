@@ -15,7 +15,8 @@ import {
 import { containerStatus, type StatusContext } from './container-status.ts';
 import type { Observed } from './observed.ts';
 import { finalPhase, letsOthersStart, type Outcome, outcomeOf } from './outcome.ts';
-import { podConditions } from './pod-conditions.ts';
+import { type ConditionFacts, podConditions } from './pod-conditions.ts';
+import { isRoundEnding } from './restart-rules.ts';
 
 export function podStatus(pod: Pod, observed: Observed, nowMs: number): PodStatus {
   const seen = recollect(pod, observed);
@@ -49,11 +50,19 @@ export function podStatus(pod: Pod, observed: Observed, nowMs: number): PodStatu
       phase,
       isSandboxReady: sandbox?.kind === 'ready',
       isInitialized: isInitialized || phase === 'Succeeded',
+      restart: restartOf(seen),
       initContainerStatuses,
       containerStatuses,
     }),
   };
   return { ...pod.status, ...computed };
+}
+
+function restartOf(observed: Observed): ConditionFacts['restart'] {
+  const { round } = observed;
+  if (round === undefined) return undefined;
+  const message = `Container ${round.trigger.name} exited with code ${round.exitCode}, triggering pod restart`;
+  return { message, isEnding: isRoundEnding(observed) };
 }
 
 function initStatuses(context: StatusContext): readonly ContainerStatus[] {

@@ -49,7 +49,8 @@ function targetsOf(probed: Probed, instance: Running, observed: Observed): reado
   const { pod, container } = probed;
   if (!isPostStartDone(probed, instance, observed)) return [];
   // Nothing is restarted for its health while the pod ends, but a sidecar (KEP-4438).
-  const isEnding = pod.metadata?.deletionTimestamp !== undefined && !isSidecar(container);
+  const isHelper = initContainers(pod).includes(container);
+  const isEnding = pod.metadata?.deletionTimestamp !== undefined && !isHelper;
   const hasFailed = (kind: ProbeKind): boolean =>
     observed.notes.probes.get(probeKey(kind, instance.id)) === 'failure';
   const target = (kind: ProbeKind, probe: Probe | undefined): readonly ProbeTarget[] =>

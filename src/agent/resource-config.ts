@@ -62,6 +62,6 @@ export function oomScoreAdj(pod: Pod, container: Container, nodeMemoryBytes: num
     const score = Math.floor(1000 - (1000 * quantityValue(request)) / nodeMemoryBytes);
     return Math.min(999, Math.max(3, score));
   };
-  if (!isSidecar(container)) return scoreOf(container);
+  if (!initContainers(pod).includes(container) || !isSidecar(container)) return scoreOf(container);
   return Math.min(scoreOf(container), ...appContainers(pod).map(scoreOf));
 }

@@ -1,6 +1,7 @@
 // The options that commands share, with their defaults in one place, and the texts that are parsed into values.
 import { join } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import { BOUNDS } from '../base/bounds.ts';
 import { parseDurationMs } from '../kube/age.ts';
 import type { EngineDirs } from './cli.ts';
 
@@ -16,6 +17,8 @@ export type EngineStartOptions = DirOptions & {
   readonly manifests?: string | undefined;
   readonly runtime?: 'crun' | 'runc' | undefined;
   readonly cniConfDir?: string | undefined;
+  /** Milliseconds. */
+  readonly maxContainerRestartPeriod?: number | undefined;
 };
 
 export function parseListen(text: string): EngineStartOptions['listen'] {
@@ -29,6 +32,13 @@ export function parseListen(text: string): EngineStartOptions['listen'] {
 export function parseTimeoutMs(text: string): number {
   const ms = parseDurationMs(text);
   if (ms === undefined) throw new InvalidArgumentError('want a duration like 90s, 2m or 1h30m');
+  return ms;
+}
+
+/** KEP-5593: crashLoopBackOff.maxContainerRestartPeriod of the kubelet's configuration. */
+function parseRestartPeriodMs(text: string): number {
+  const ms = parseTimeoutMs(text);
+  if (ms < 1000 || ms > BOUNDS.restartBackoffMsMax) throw new InvalidArgumentError('want 1s to 5m');
   return ms;
 }
 
@@ -79,7 +89,12 @@ export function addServeOptions(command: Command, hostname: string): Command {
         'runc',
       ]),
     )
-    .option('--cni-conf-dir <dir>', 'your own CNI configuration instead of the bridge');
+    .option('--cni-conf-dir <dir>', 'your own CNI configuration instead of the bridge')
+    .addOption(
+      new Option('--max-container-restart-period <duration>', 'longest restart back-off, 1s to 5m').argParser(
+        parseRestartPeriodMs,
+      ),
+    );
 }
 
 export function kubeconfigPathOf({

@@ -41,6 +41,14 @@ export function tooLong(field: string, bytesMax: number): FieldError {
   };
 }
 
+export function tooMany(field: string, count: number, max: number): FieldError {
+  return {
+    reason: 'FieldValueTooMany',
+    field,
+    message: `Too many: ${count}: must have at most ${max} items`,
+  };
+}
+
 /** The 422 kube-apiserver answers: `Pod "x" is invalid: spec.containers: Required value`. */
 export function invalidError(
   about: { readonly group: string; readonly kind: string; readonly name: string },

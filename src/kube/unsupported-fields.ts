@@ -38,7 +38,7 @@ const VOLUME_SOURCES_MISSING = [
 
 const PROJECTIONS_MISSING = ['clusterTrustBundle', 'podCertificate', 'serviceAccountToken'];
 
-const CONTAINER_FIELDS_MISSING = ['resizePolicy', 'restartPolicyRules'];
+const CONTAINER_FIELDS_MISSING = ['resizePolicy'];
 
 const TABLE: readonly Entry[] = [
   ...VOLUME_SOURCES_MISSING.map((name) => ({ path: `spec.volumes[].${name}`, effect: 'refused' as const })),

@@ -13,6 +13,7 @@ export type BackgroundEngine = { readonly pid: number; readonly logPath: string 
 
 function serveArguments(options: EngineStartOptions): string[] {
   const { listen, dataDir, runDir, logDir, nodeName, podCidr, manifests, runtime, cniConfDir } = options;
+  const { maxContainerRestartPeriod: restartMs } = options;
   const host = listen.host.includes(':') ? `[${listen.host}]` : listen.host;
   const flags = {
     'data-dir': dataDir,
@@ -24,6 +25,7 @@ function serveArguments(options: EngineStartOptions): string[] {
     manifests,
     runtime,
     'cni-conf-dir': cniConfDir,
+    'max-container-restart-period': restartMs === undefined ? undefined : `${restartMs / 1000}s`,
   };
   return Object.entries(flags).flatMap(([flag, value]) => (value === undefined ? [] : [`--${flag}`, value]));
 }

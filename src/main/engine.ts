@@ -37,6 +37,8 @@ export type EngineOptions = MachineDirs & {
   readonly runtime?: 'crun' | 'runc' | undefined;
   /** A directory of the user's own CNI configurations. */
   readonly cniConfDir?: string | undefined;
+  /** Longest restart back-off in milliseconds. Absent: Kubernetes' 5 minutes. */
+  readonly maxContainerRestartPeriod?: number | undefined;
   readonly log: Log;
 };
 
@@ -108,6 +110,7 @@ async function wire(options: EngineOptions, undo: Undo): Promise<Engine> {
     clock,
     log,
     runtimeVersion: `${machine.runtime}://`,
+    restartPeriodMsMax: options.maxContainerRestartPeriod,
   });
   const { nodeApi } = agent;
   await agent.start(ended.signal);

@@ -51,13 +51,18 @@ test('a crashing container is restarted at once, then after 10 s, 20 s', async (
   assert.equal(world.status('a').restartCount, 2);
   assert.deepEqual(world.status('a').state?.waiting, {
     reason: 'CrashLoopBackOff',
-    message: 'back-off 20s restarting failed container=a pod=p_default(uid-p)',
+    message:
+      'back-off 20s restarting failed container=a pod=p_default(uid-p), next restart at 2030-01-01T00:00:33Z',
   });
   assert.equal(world.status('a').lastState?.terminated?.exitCode, 1);
   const backOffs = world.events().filter((event) => event.reason === 'BackOff');
   assert.deepEqual(
     backOffs.map(({ message, count, involvedObject }) => [message, count, involvedObject.fieldPath]),
-    [['Back-off restarting failed container a in pod p_default(uid-p)', 2, 'spec.containers{a}']],
+    ['00:00:12Z', '00:00:33Z'].map((next) => [
+      `Back-off restarting failed container a in pod p_default(uid-p), next restart at 2030-01-01T${next}`,
+      1,
+      'spec.containers{a}',
+    ]),
   );
   await world.clock.advance(20_000);
   const gaps = starts.slice(1).map((atMs, index) => Math.round((atMs - (starts[index] ?? 0)) / 1000));

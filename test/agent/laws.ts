@@ -82,7 +82,7 @@ export class Laws {
           this.#judgeStart(call.detail as ObservedContainer, { call, pod, all: observed.containers });
         return;
       case 'signalContainer':
-        if (pod !== undefined) this.#judgeSignal(call, pod, running);
+        if (pod !== undefined) this.#judgeSignal(call, pod, machine);
         return;
       case 'exec':
         this.#noteExec(call);
@@ -125,10 +125,12 @@ export class Laws {
     return (this.#successes.get(`${command} ${id}`) ?? Number.POSITIVE_INFINITY) <= atMs;
   }
 
-  #judgeSignal(call: Call, pod: Pod, running: readonly ObservedContainer[]): void {
+  #judgeSignal(call: Call, pod: Pod, machine: FakeMachine): void {
+    const running = machine.peek(call.uid).containers.filter(({ state }) => state.kind === 'running');
     const { signal, ...one } = call.detail as ObservedContainer & { readonly signal: string };
     if (signal === 'SIGKILL') {
-      judgeKill(one, call);
+      const all = machine.peek(call.uid).containers;
+      if (one.createdAtMs >= roundBeganAtMs(pod, all)) judgeKill(one, call);
       return;
     }
     const { deletionTimestamp, deletionGracePeriodSeconds } = pod.metadata ?? {};
@@ -179,13 +181,17 @@ export class Laws {
         (other) => other.name === one.name && other.attempt < one.attempt && other.state.kind === 'exited',
       )
       .at(-1);
-    if (previous !== undefined) this.#judgeRestart(one, previous, { pod, atMs: call.atMs });
+    if (previous !== undefined) this.#judgeRestart(one, previous, { pod, all, atMs: call.atMs });
   }
 
   #judgeRestart(
     one: Started & ObservedContainer,
     previous: ObservedContainer,
-    { pod, atMs }: { readonly pod: Pod; readonly atMs: number },
+    {
+      pod,
+      all,
+      atMs,
+    }: { readonly pod: Pod; readonly all: readonly ObservedContainer[]; readonly atMs: number },
   ): void {
     if (previous.state.kind !== 'exited') return;
     const { finishedAtMs, startedAtMs = finishedAtMs, exitCode } = previous.state;
@@ -193,22 +199,42 @@ export class Laws {
     const spec = pod.spec?.initContainers?.find((container) => container.name === one.name);
     const isSidecar = spec?.restartPolicy === 'Always';
     const policy = pod.spec?.restartPolicy;
+    const roundMs = roundBeganAtMs(pod, all);
+    const isFormer = previous.createdAtMs < roundMs;
     const mayRestart =
+      isFormer ||
+      ruleOf(pod, one.name, exitCode) !== undefined ||
       isReplaced ||
       isSidecar ||
       (spec !== undefined && previous.sandboxAttempt !== one.sandboxAttempt) ||
       (policy === 'Always' && (spec === undefined || exitCode !== 0)) ||
       (policy === 'OnFailure' && exitCode !== 0);
     assert.ok(mayRestart, `RESTART-POLICY: ${one.name} exited ${exitCode} under ${policy}`);
-    const isForgotten = isReplaced || finishedAtMs - startedAtMs >= 600_000;
+    const isForgotten =
+      (isFormer && finishedAtMs !== roundMs) || isReplaced || finishedAtMs - startedAtMs >= 600_000;
     const streak = isForgotten ? 0 : (this.#streaks.get(one.name) ?? 0);
     const waitMs = streak === 0 ? 0 : Math.min(300_000, 10_000 * 2 ** (streak - 1));
     assert.ok(
       atMs >= finishedAtMs + waitMs,
       `BACK-OFF: ${one.name} restarted after ${atMs - finishedAtMs} of ${waitMs} ms`,
     );
-    this.#streaks.set(one.name, streak + 1);
+    this.#streaks.set(one.name, isFormer && finishedAtMs !== roundMs ? 0 : streak + 1);
   }
+}
+
+function ruleOf(pod: Pod, name: string, exitCode: number): string | undefined {
+  const rules = containersOf(pod).find((one) => one.name === name)?.restartPolicyRules ?? [];
+  return rules.find(({ exitCodes }) => exitCodes?.values?.includes(exitCode))?.action;
+}
+
+/** When all containers were last asked to restart; 0: never. */
+function roundBeganAtMs(pod: Pod, all: readonly ObservedContainer[]): number {
+  const ends = all.map(({ name, state }) =>
+    state.kind === 'exited' && ruleOf(pod, name, state.exitCode) === 'RestartAllContainers'
+      ? state.finishedAtMs
+      : 0,
+  );
+  return Math.max(0, ...ends);
 }
 
 function judgeOrder(one: ObservedContainer, pod: Pod, all: readonly ObservedContainer[]): void {
@@ -216,7 +242,10 @@ function judgeOrder(one: ObservedContainer, pod: Pod, all: readonly ObservedCont
   const index = inits.findIndex((container) => container.name === one.name);
   for (const earlier of index < 0 ? inits : inits.slice(0, index)) {
     const here = all.filter(
-      (other) => other.name === earlier.name && other.sandboxAttempt === one.sandboxAttempt,
+      (other) =>
+        other.name === earlier.name &&
+        other.sandboxAttempt === one.sandboxAttempt &&
+        other.createdAtMs >= roundBeganAtMs(pod, all),
     );
     const isDone =
       earlier.restartPolicy === 'Always'

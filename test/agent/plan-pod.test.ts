@@ -111,6 +111,10 @@ const withHooks = (hooks: Record<string, HookNote>, more: Partial<Notes> = {}): 
   }),
 });
 const GREETED = { postStart: { startedAtMs: NOW - 20 * SECOND, result: 'succeeded' } } as const;
+const ruled = (action: string): Container => ({
+  ...container('a', { restartPolicy: 'Never' }),
+  restartPolicyRules: [{ action, exitCodes: { operator: 'In', values: [42] } }],
+});
 const probed = container('a', {
   livenessProbe: { tcpSocket: { port: 1 }, terminationGracePeriodSeconds: 3 },
 });
@@ -356,6 +360,43 @@ const ROWS: readonly Row[] = [
     podOf({ containers: [probed] }),
     seen([instance(a, running, { stopSignalledAtMs: NOW - SECOND })], { notes: sick }),
     { actions: [], wakeSeconds: 2 },
+  ],
+  [
+    'a rule restarts what the policy would not',
+    podOf({ restartPolicy: 'Never', containers: [ruled('Restart'), b] }),
+    seen([instance(a, exited(42)), instance(b, running)]),
+    { actions: ['pullImage a 1'] },
+  ],
+  [
+    'and no other exit code',
+    podOf({ restartPolicy: 'Never', containers: [ruled('Restart'), b] }),
+    seen([instance(a, exited(41)), instance(b, running)]),
+    { actions: [] },
+  ],
+  [
+    'restarting all containers: first everything is killed',
+    podOf({ restartPolicy: 'Never', initContainers: [init], containers: [ruled('RestartAllContainers'), b] }),
+    seen([instance(init, exited(0)), instance(a, exited(42)), instance(b, running)]),
+    { actions: ['pullImage init 1', 'pullImage a 1', 'pullImage b 1', 'signalContainer b SIGKILL'] },
+  ],
+  [
+    'then the init containers run again',
+    podOf({ restartPolicy: 'Never', initContainers: [init], containers: [ruled('RestartAllContainers')] }),
+    seen([instance(init, exited(0)), instance(a, exited(42))], withImage('init', 1)),
+    { actions: ['pullImage a 1', 'createContainer init 1'] },
+  ],
+  [
+    'once',
+    podOf({ restartPolicy: 'Never', initContainers: [init], containers: [ruled('RestartAllContainers')] }),
+    seen(
+      [
+        instance(init, exited(0)),
+        instance(init, exited(0), { attempt: 1, createdAtMs: NOW }),
+        instance(a, exited(42)),
+      ],
+      withImage('a', 1),
+    ),
+    { actions: ['createContainer a 1'] },
   ],
   [
     'a stop signal of its own',

@@ -47,6 +47,8 @@ const happening = fc.record({
 const lifeModel = {
   restartPolicy: fc.constantFrom('Always', 'OnFailure', 'Never'),
   inits: fc.array(fc.record({ isSidecar: fc.boolean(), script }), { maxLength: 3 }),
+  /** What an app container's exit code 1 does beside the pod's policy. */
+  rule: fc.constantFrom(undefined, undefined, 'Restart', 'RestartAllContainers'),
   /** Of what sidecars and app containers have. */
   has: fc.subarray(['startup', 'liveness', 'readiness', 'postStart', 'preStop']),
   execs,
@@ -67,7 +69,7 @@ function podOfLife(life: Life): Pod {
     initContainers: life.inits.map((one, index) =>
       one.isSidecar ? sidecar(`i${index}`, watched(life)) : container(`i${index}`),
     ),
-    containers: life.apps.map((_one, index) => container(`a${index}`, watched(life))),
+    containers: life.apps.map((_one, index) => container(`a${index}`, { ...watched(life), ...ruled(life) })),
   });
 }
 
@@ -81,6 +83,12 @@ function watched({ has }: Life): Partial<Container> {
     ...(has.includes('readiness') ? { readinessProbe: probe('ready') } : {}),
     ...(hooks.length > 0 ? { lifecycle: Object.fromEntries(hooks) } : {}),
   };
+}
+
+function ruled({ rule, restartPolicy }: Life): Partial<Container> {
+  if (rule === undefined) return {};
+  const exitCodes = { operator: 'In', values: [1] };
+  return { restartPolicy, restartPolicyRules: [{ action: rule, exitCodes }] };
 }
 
 function execOf({ execs }: Life): NonNullable<Behaviour['exec']> {

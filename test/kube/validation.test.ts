@@ -85,7 +85,28 @@ const CASES: readonly (readonly [Partial<PodSpec>, string])[] = [
     withContainer({ resources: { requests: { cpu: '-1' } } }),
     `${C}.resources.requests[cpu]: Invalid value: "-1": must be greater than or equal to 0`,
   ],
-  [withContainer({ restartPolicy: 'Always' }), `${C}.restartPolicy: Unsupported value: "Always"`],
+  [withContainer({ restartPolicy: 'Often' }), `${C}.restartPolicy: Unsupported value: "Often"`],
+  [
+    withContainer({
+      restartPolicyRules: [{ action: 'Restart', exitCodes: { operator: 'In', values: [3] } }],
+    }),
+    `${C}.restartPolicy: Required value: must specify restartPolicy when restart rules are used`,
+  ],
+  [
+    withContainer({
+      restartPolicy: 'Never',
+      restartPolicyRules: [{ action: 'TerminatePod', exitCodes: { operator: 'In', values: [3] } }],
+    }),
+    `${C}.restartPolicyRules[0].action: Unsupported value: "TerminatePod": supported values: "Restart", "RestartAllContainers"`,
+  ],
+  [
+    withContainer({ livenessProbe: { httpGet: { port: 0 } } }),
+    `${C}.livenessProbe.httpGet.port: Invalid value: 0: must be between 1 and 65535, inclusive`,
+  ],
+  [
+    withContainer({ lifecycle: { stopSignal: 'SIGUSR1' } }),
+    `${C}.lifecycle.stopSignal: Forbidden: may not be set for containers with empty \`spec.os.name\``,
+  ],
   [
     withContainer({ securityContext: { runAsUser: -1 } }),
     `${C}.securityContext.runAsUser: Invalid value: -1: must be between 0 and 2147483647, inclusive`,

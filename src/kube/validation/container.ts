@@ -14,8 +14,8 @@ import {
   forbidden,
   invalid,
   notFound,
-  notSupported,
   required,
+  tooMany,
 } from '../field-error.ts';
 import { quantityMilli } from '../quantity.ts';
 import { configMapKey, dnsLabel, envVarName, portName, qualifiedName } from './names.ts';
@@ -322,14 +322,40 @@ function validateImage(image: string | undefined, field: string): FieldError[] {
     : [invalid(field, image, 'must not have leading or trailing whitespace')];
 }
 
+/** KEP-5307: at most 20 rules with at most 255 exit codes each, and a policy for what no rule says. */
+function validateRestart(
+  { restartPolicy, restartPolicyRules: rules = [] }: Container,
+  field: string,
+): FieldError[] {
+  const at = `${field}.restartPolicyRules`;
+  return [
+    ...oneOf(restartPolicy, ['Always', 'Never', 'OnFailure'], `${field}.restartPolicy`),
+    ...(rules.length > 0 && !restartPolicy
+      ? [required(`${field}.restartPolicy`, 'must specify restartPolicy when restart rules are used')]
+      : []),
+    ...(rules.length > 20 ? [tooMany(at, rules.length, 20)] : []),
+    ...rules.flatMap(({ action, exitCodes }, index) => {
+      const rule = `${at}[${index}]`;
+      const values = exitCodes?.values ?? [];
+      return [
+        ...(action
+          ? oneOf(action, ['Restart', 'RestartAllContainers'], `${rule}.action`)
+          : [required(`${rule}.action`)]),
+        ...(exitCodes === undefined
+          ? [required(`${rule}.exitCodes`, 'must be specified')]
+          : oneOf(exitCodes.operator, ['In', 'NotIn'], `${rule}.exitCodes.operator`)),
+        ...(values.length > 255 ? [tooMany(`${rule}.exitCodes.values`, values.length, 255)] : []),
+      ];
+    }),
+  ];
+}
+
 export function validateContainer(
   container: Container,
   where: { readonly spec: PodSpec; readonly role: ContainerRole; readonly field: string },
 ): FieldError[] {
-  const { spec, role, field } = where;
+  const { spec, field } = where;
   const { name = '' } = container;
-  const restartPolicies = role === 'init' ? ['Always'] : [];
-  const policy = container.restartPolicy;
   return [
     ...(name === ''
       ? [required(`${field}.name`)]
@@ -341,9 +367,7 @@ export function validateContainer(
       ['FallbackToLogsOnError', 'File'],
       `${field}.terminationMessagePolicy`,
     ),
-    ...(policy === undefined || policy === '' || restartPolicies.includes(policy)
-      ? []
-      : [notSupported(`${field}.restartPolicy`, policy, restartPolicies)]),
+    ...validateRestart(container, field),
     ...validatePorts(container, spec, field),
     ...validateEnv(container, field),
     ...validateMounts(container, spec, field),
