@@ -1,5 +1,6 @@
-// Logs and exec of the containers here, for the API server: the part of the kubelet's HTTP API that kubectl needs.
+// Logs, exec, attach and port-forward of the containers here, for the API server: the part of the kubelet's HTTP API that kubectl needs.
 // Errors are worded as the kubelet words them.
+import type { ContainerId } from '../base/brand.ts';
 import { PodwrightError } from '../base/errors.ts';
 import type { ContainerTarget, NodeApi } from '../client/node-api.ts';
 import type { Container, ContainerStatus, Pod } from '../kube/api-types.ts';
@@ -22,6 +23,12 @@ export function createNodeApi({ machine, findPod }: NodeApiOptions): NodeApi {
     const chosen = chooseContainer(pod, container);
     return { pod, container: chosen, observed: machine.observe(podIdentity(pod).uid) };
   };
+  const runningInstance = (target: ContainerTarget): ContainerId => {
+    const { observed, container } = locate(target);
+    const instance = observed.containers.find((one) => one.name === container.name && isRunning(one));
+    if (instance !== undefined) return instance.id;
+    throw new PodwrightError('BadRequest', `container not found ("${container.name}")`);
+  };
   return {
     async logs(target, { previous, ...options }, signal) {
       const located = locate(target);
@@ -32,12 +39,14 @@ export function createNodeApi({ machine, findPod }: NodeApiOptions): NodeApi {
       if (instance === undefined) throw previous ? noPrevious(located) : notStarted(located);
       return machine.readLog(instance.id, options, signal);
     },
-    async exec({ command, tty, stdin, stdout, stderr, signal, ...target }) {
-      const { observed, container } = locate(target);
-      const instance = observed.containers.find((one) => one.name === container.name && isRunning(one));
-      if (instance === undefined)
-        throw new PodwrightError('BadRequest', `container not found ("${container.name}")`);
-      return machine.exec(instance.id, { command, tty, stdin, stdout, stderr, signal });
+    exec: async ({ command, tty, stdin, stdout, stderr, signal, ...target }) =>
+      machine.exec(runningInstance(target), { command, tty, stdin, stdout, stderr, signal }),
+    attach: async ({ tty, stdin, stdout, stderr, signal, ...target }) =>
+      machine.attach(runningInstance(target), { tty, stdin, stdout, stderr, signal }),
+    async connectPort({ namespace, pod: name, port }) {
+      const pod = findPod(namespace, name);
+      if (pod === undefined) throw new PodwrightError('NotFound', `pods "${name}" not found`);
+      return machine.connectPort(podIdentity(pod).uid, port);
     },
   };
 }

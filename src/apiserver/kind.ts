@@ -4,7 +4,7 @@ import type { Clock } from '../base/clock.ts';
 import type { KubeObject, ResourceRef } from '../client/resource-api.ts';
 import type { FieldError } from '../kube/field-error.ts';
 
-export type Subresource = 'status' | 'log' | 'exec' | 'binding';
+export type Subresource = 'status' | 'log' | 'exec' | 'attach' | 'portforward' | 'binding';
 
 /** What admission may look at beside the object itself. Reads are of the newest state. */
 export type AdmissionContext = {

@@ -10,7 +10,7 @@ export type Colors = ReturnType<typeof pc.createColors>;
 /** Where one engine keeps its things; two engines on one machine differ in all three. */
 export type EngineDirs = { readonly dataDir: string; readonly runDir: string; readonly logDir: string };
 
-export type Connection = { readonly api: ResourceApi; readonly node: NodeApi };
+export type Connection = { readonly api: ResourceApi; readonly node: Pick<NodeApi, 'logs' | 'exec'> };
 
 export type Cli = {
   readonly stdin: Readable;

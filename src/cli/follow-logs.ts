@@ -21,7 +21,7 @@ function instanceOf({ name, state, restartCount }: ContainerStatus): string | un
 }
 
 export function createLogFollower(
-  node: NodeApi,
+  node: Pick<NodeApi, 'logs'>,
   onLine: (line: LogLine) => void,
   signal: AbortSignal,
 ): LogFollower {

@@ -1,4 +1,4 @@
-// The client's end of exec over WebSocket: `v5.channel.k8s.io`, one byte of channel before each message.
+// The client's end of exec and attach over WebSocket: `v5.channel.k8s.io`, one byte of channel before each message.
 // https://kubernetes.io/docs/reference/using-api/api-concepts/ and KEP-4006.
 
 import type { IncomingMessage } from 'node:http';
@@ -6,7 +6,7 @@ import { text } from 'node:stream/consumers';
 import WebSocket from 'ws';
 import { errorOfStatus, PodwrightError } from '../base/errors.ts';
 import type { Status } from '../kube/api-types.ts';
-import type { ExecRequest, ExecSession } from './node-api.ts';
+import type { AttachRequest, ExecSession } from './node-api.ts';
 
 const CHANNEL = { stdin: 0, stdout: 1, stderr: 2, error: 3, resize: 4, close: 255 } as const;
 const PROTOCOL = 'v5.channel.k8s.io';
@@ -14,7 +14,7 @@ const PROTOCOL = 'v5.channel.k8s.io';
 type Target = { readonly url: string; readonly options: object };
 
 /** Rejects with the API's reason when the session is refused. */
-export async function execOverWebSocket(target: Target, request: ExecRequest): Promise<ExecSession> {
+export async function execOverWebSocket(target: Target, request: AttachRequest): Promise<ExecSession> {
   const socket = new WebSocket(target.url, [PROTOCOL], target.options);
   const exitCode = receive(socket, request).then(exitCodeOf);
   // Whoever awaits exitCode gets its rejection; before that the session itself may be refused.
@@ -59,7 +59,7 @@ function statusError(body: string): PodwrightError | undefined {
 }
 
 /** Writes what comes to the request's streams; resolves with what the error channel tells at the end. */
-function receive(socket: WebSocket, { stdout, stderr, signal }: ExecRequest): Promise<Status> {
+function receive(socket: WebSocket, { stdout, stderr, signal }: AttachRequest): Promise<Status> {
   return new Promise((resolve, reject) => {
     let outcome: Status | undefined;
     socket.on('message', (data: Buffer) => {

@@ -1,4 +1,4 @@
-// ResourceApi and NodeApi over HTTPS: how the command line, tests and a remote agent talk to the API. Small on purpose and
+// ResourceApi and ContainerApi over HTTPS: how the command line, tests and a remote agent talk to the API. Small on purpose and
 // quick to load; the WebSocket library is loaded by the first exec.
 
 import type { IncomingMessage } from 'node:http';
@@ -9,7 +9,7 @@ import { errorOfStatus, PodwrightError } from '../base/errors.ts';
 import { errnoOf } from '../base/files.ts';
 import type { Status } from '../kube/api-types.ts';
 import type { ClientConfig } from './kubeconfig.ts';
-import type { LogOptions, NodeApi } from './node-api.ts';
+import type { AttachRequest, ContainerApi, ExecSession, LogOptions } from './node-api.ts';
 import type {
   KubeObject,
   ListOptions,
@@ -124,7 +124,7 @@ function errorOfResponse(call: Call, code: number, body: string): PodwrightError
   );
 }
 
-export type ApiConnection = { readonly api: ResourceApi; readonly node: NodeApi };
+export type ApiConnection = { readonly api: ResourceApi; readonly node: ContainerApi };
 
 export function connectApi(config: ClientConfig): ApiConnection {
   const connection = new HttpConnection(config);
@@ -223,9 +223,21 @@ function logQuery({ follow, previous, timestamps, tailLines, sinceMs, limitBytes
   };
 }
 
-function nodeApi(connection: HttpConnection): NodeApi {
+function nodeApi(connection: HttpConnection): ContainerApi {
   const podPath = (namespace: string, pod: string, subresource: string): string =>
     `/api/v1/namespaces/${encodeURIComponent(namespace)}/pods/${encodeURIComponent(pod)}/${subresource}`;
+  const stream = async (
+    subresource: 'exec' | 'attach',
+    attach: AttachRequest,
+    query: URLSearchParams,
+  ): Promise<ExecSession> => {
+    const { execOverWebSocket } = await import('./exec-client.ts');
+    const { namespace, pod, container, tty, stdin, stderr } = attach;
+    if (container !== undefined) query.set('container', container);
+    const wanted = { stdin: stdin !== undefined, stdout: true, stderr: stderr !== undefined && !tty, tty };
+    for (const [name, value] of Object.entries(wanted)) if (value) query.set(name, 'true');
+    return execOverWebSocket(connection.webSocket(podPath(namespace, pod, subresource), query), attach);
+  };
   return {
     logs: ({ namespace, pod, container }, options, signal) =>
       connection.open({
@@ -234,14 +246,7 @@ function nodeApi(connection: HttpConnection): NodeApi {
         query: { container, ...logQuery(options) },
         signal,
       }),
-    async exec(execRequest) {
-      const { execOverWebSocket } = await import('./exec-client.ts');
-      const { namespace, pod, container, command, tty, stdin, stderr } = execRequest;
-      const query = new URLSearchParams(command.map((word) => ['command', word]));
-      if (container !== undefined) query.set('container', container);
-      const wanted = { stdin: stdin !== undefined, stdout: true, stderr: stderr !== undefined && !tty, tty };
-      for (const [name, value] of Object.entries(wanted)) if (value) query.set(name, 'true');
-      return execOverWebSocket(connection.webSocket(podPath(namespace, pod, 'exec'), query), execRequest);
-    },
+    exec: (exec) => stream('exec', exec, new URLSearchParams(exec.command.map((word) => ['command', word]))),
+    attach: (attach) => stream('attach', attach, new URLSearchParams()),
   };
 }

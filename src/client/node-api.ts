@@ -1,6 +1,6 @@
 // What a node offers to the API server beside objects: the kubelet's own HTTP API (containerLogs, exec) as an interface.
 // The agent implements it, main/ hands it to the API server; neither imports the other.
-import type { Readable, Writable } from 'node:stream';
+import type { Duplex, Readable, Writable } from 'node:stream';
 
 export type LogOptions = {
   readonly follow: boolean;
@@ -18,6 +18,13 @@ export type ContainerTarget = {
   readonly container?: string | undefined;
 };
 
+export type PortRequest = {
+  readonly namespace: string;
+  readonly pod: string;
+  readonly port: number;
+  readonly signal: AbortSignal;
+};
+
 export type ExecRequest = ContainerTarget & {
   readonly command: readonly string[];
   readonly tty: boolean;
@@ -28,15 +35,24 @@ export type ExecRequest = ContainerTarget & {
   readonly signal: AbortSignal;
 };
 
+/** Input and output of the container's own process instead of a command's. */
+export type AttachRequest = Omit<ExecRequest, 'command'>;
+
 export type ExecSession = {
-  /** The command's exit code, once it ended and all output was written. */
+  /** The command's exit code, once it ended and all output was written; 0 when an attached container has ended. */
   readonly exitCode: Promise<number>;
   resize(size: { readonly columns: number; readonly rows: number }): void;
 };
 
 /** Failures are PodwrightErrors with an API reason (NotFound, BadRequest ...), worded as the kubelet words them. */
-export type NodeApi = {
+export type ContainerApi = {
   /** Raw log bytes as `kubectl logs` shows them; ends when the container did, unless it was aborted before. */
   logs(target: ContainerTarget, options: LogOptions, signal: AbortSignal): Promise<Readable>;
   exec(request: ExecRequest): Promise<ExecSession>;
+  attach(request: AttachRequest): Promise<ExecSession>;
+};
+
+export type NodeApi = ContainerApi & {
+  /** A TCP connection to a port on the loopback address inside the pod's network. */
+  connectPort(request: PortRequest): Promise<Duplex>;
 };

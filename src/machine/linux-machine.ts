@@ -7,6 +7,7 @@ import type { Clock } from '../base/clock.ts';
 import { PodwrightError } from '../base/errors.ts';
 import { errnoOf } from '../base/files.ts';
 import type { Log } from '../base/log.ts';
+import { attachToContainer } from './attach.ts';
 import { createCgroups } from './cgroups.ts';
 import { Containers } from './containers.ts';
 import { readCriLog } from './cri-log.ts';
@@ -18,6 +19,7 @@ import type { Infra, MachineContext, Volumes } from './machine-context.ts';
 import { machineFacts } from './machine-facts.ts';
 import type { Network } from './network/network.ts';
 import { observePod } from './observe.ts';
+import { connectInNetwork } from './pod-port.ts';
 import { type ContainerRecord, instanceOf, openRecords } from './records.ts';
 import { infraSpec } from './runtime/oci-spec.ts';
 import { chooseRuntime, PROBE_ID, type RuntimeName } from './runtime/runtime.ts';
@@ -214,6 +216,22 @@ function machineOf(context: MachineContext, parts: Parts): Machine {
         { runtime: context.runtime, id, bundle: containerDir(dirs, instanceOf(record.config)) },
         options,
       );
+    },
+    attach: async (id, options) => {
+      const record = running(id);
+      const bundle = containerDir(dirs, instanceOf(record.config));
+      return attachToContainer({ bundle, pid: record.process?.pid ?? 0 }, options);
+    },
+    connectPort: async (uid, port) => {
+      const sandbox = [...(records.pod(uid)?.sandboxes.values() ?? [])].find(
+        ({ phase }) => phase === 'ready',
+      );
+      if (sandbox?.infra === undefined)
+        throw new PodwrightError(
+          'NetworkFailed',
+          `connect to port ${port} of the pod: it has no network now`,
+        );
+      return connectInNetwork(`/proc/${sandbox.infra.pid}/ns/net`, port);
     },
     readLog,
     close: async () => {

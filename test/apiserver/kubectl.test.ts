@@ -1,5 +1,8 @@
 // Real kubectl against the API server alone; the node and the status writer are fakes.
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { type AddressInfo, connect, createServer } from 'node:net';
 import { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { test } from 'node:test';
@@ -7,8 +10,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { NodeApi } from '../../src/client/node-api.ts';
 import { EVENTS, PODS } from '../../src/client/resources.ts';
 import { apiRig, POD_MANIFEST } from '../lib/api-rig.ts';
+import { KUBECTL } from '../lib/engine.ts';
 
-/** Answers logs with a line and runs "commands" that echo; "fail" ends with 3. */
+/** Answers logs with a line and runs "commands" that echo; "fail" ends with 3. Ports are on this machine. */
 const echoNode: NodeApi = {
   logs: async ({ pod, container }) => Readable.from([Buffer.from(`log of ${pod}/${container}\n`)]),
   exec: async ({ command, stdin, stdout, stderr }) => {
@@ -19,6 +23,12 @@ const echoNode: NodeApi = {
       return command[0] === 'fail' ? 3 : 0;
     };
     return { exitCode: run(), resize: () => {} };
+  },
+  attach: (request) => echoNode.exec({ ...request, command: ['attached'] }),
+  connectPort: async ({ port }) => {
+    const socket = connect(port, '127.0.0.1');
+    await once(socket, 'connect');
+    return socket;
   },
 };
 
@@ -117,16 +127,47 @@ test('wait sees a status that another client writes', { timeout: 60_000 }, async
   assert.deepEqual(await waiting, { code: 0, stdout: 'pod/web condition met\n', stderr: '' });
 });
 
-test('exec: output, input that ends, exit code', { timeout: 60_000 }, async (t) => {
-  const { kubectl } = await apiRig(t, { node: echoNode });
-  await kubectl(['create', '-f', '-'], POD_MANIFEST);
-  const plain = await kubectl(['exec', 'web', '-c', 'a', '--', 'ls', '-l']);
-  assert.deepEqual(plain, { code: 0, stdout: 'ls -l|', stderr: 'complaint' });
-  const piped = await kubectl(['exec', '-i', 'web', '-c', 'a', '--', 'cat'], 'through stdin');
-  assert.deepEqual([piped.code, piped.stdout], [0, 'cat|through stdin']);
-  const failed = await kubectl(['exec', 'web', '-c', 'a', '--', 'fail']);
-  assert.equal(failed.code, 3, failed.stderr);
-});
+for (const transport of ['WebSocket', 'SPDY'] as const) {
+  test(`exec, attach and port-forward over ${transport}`, { timeout: 60_000 }, async (t) => {
+    const { kubectl, kubeconfigPath, server: apiServer } = await apiRig(t, { node: echoNode });
+    await kubectl(['create', '-f', '-'], POD_MANIFEST);
+    const running = { type: 'application/merge-patch+json', body: { status: { phase: 'Running' } } } as const;
+    await apiServer.resources.patch(PODS, { name: 'web' }, running, { subresource: 'status' });
+    const on = String(transport === 'WebSocket');
+    const env = { KUBECTL_REMOTE_COMMAND_WEBSOCKETS: on, KUBECTL_PORT_FORWARD_WEBSOCKETS: on };
+    const piped = await kubectl(['exec', '-i', 'web', '-c', 'a', '--', 'cat'], 'through stdin', env);
+    assert.deepEqual([piped.code, piped.stdout, piped.stderr], [0, 'cat|through stdin', 'complaint']);
+    const failed = await kubectl(['exec', 'web', '-c', 'a', '--', 'fail'], '', env);
+    assert.equal(failed.code, 3, failed.stderr);
+    const attached = await kubectl(['attach', '-i', 'web', '-c', 'a'], 'hello', env);
+    assert.match(attached.stdout, /attached\|hello/, attached.stderr);
+
+    const server = createServer({ allowHalfOpen: true }, (socket) => {
+      let bytes = 0;
+      socket.on('data', (chunk: Buffer) => {
+        bytes += chunk.length;
+      });
+      socket.on('end', () => socket.end(`heard ${bytes} bytes`));
+    }).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    t.after(() => server.close());
+    const { port } = server.address() as AddressInfo;
+    const forward = spawn(KUBECTL, ['port-forward', 'pod/web', `:${port}`], {
+      env: { ...process.env, ...env, KUBECONFIG: kubeconfigPath },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    t.after(() => forward.kill());
+    const said = await once(forward.stdout, 'data');
+    const local = Number(/127\.0\.0\.1:(\d+)/.exec(String(said[0]))?.[1]);
+    const answers = [10, 3_000_000, 0].map(async (bytes) => {
+      const socket = connect({ port: local, host: '127.0.0.1', allowHalfOpen: true });
+      socket.end(Buffer.alloc(bytes));
+      return text(socket);
+    });
+    const heard = ['heard 10 bytes', 'heard 3000000 bytes', 'heard 0 bytes'];
+    assert.deepEqual(await Promise.all(answers), heard);
+  });
+}
 
 test('bad input is told by field and reason', { timeout: 60_000 }, async (t) => {
   const { kubectl, url } = await apiRig(t);
@@ -141,9 +182,9 @@ test('bad input is told by field and reason', { timeout: 60_000 }, async (t) => 
   assert.match(twice.stderr, /spec\.containers\[1\]\.name: Duplicate value: "a"/);
   const warned = await kubectl(
     ['create', '-f', '-'],
-    POD_MANIFEST.replace('spec:', 'spec:\n  affinity: {nodeAffinity: {}}'),
+    POD_MANIFEST.replace('spec:', 'spec:\n  overhead: {cpu: 1m}'),
   );
-  assert.match(warned.stderr, /Warning: spec\.affinity/);
+  assert.match(warned.stderr, /Warning: spec\.overhead/);
   assert.equal(warned.code, 0);
   const applied = await kubectl(['apply', '--server-side', '-f', '-'], POD_MANIFEST);
   assert.match(applied.stderr, /Server-side apply not available/);

@@ -31,7 +31,7 @@ class FakeCli implements Cli {
   readonly kubeconfigPath = '/none/kubeconfig';
   readonly namespace = 'default';
   readonly api = new MemoryApi(new VirtualClock());
-  readonly node: NodeApi = {
+  readonly node: Pick<NodeApi, 'logs' | 'exec'> = {
     logs: async ({ pod, container }) => Readable.from([`hello from ${pod}\nand ${container}`]),
     exec: () => assert.fail('no exec here'),
   };

@@ -11,16 +11,17 @@ import { type ApiConnection, connectApi, readKubeconfig } from '../../src/client
 import type { NodeApi } from '../../src/client/node-api.ts';
 import type { KubeObject } from '../../src/client/resource-api.ts';
 import { openStore, type Store } from '../../src/store/store.ts';
-import { KUBECTL } from './engine.ts';
+import { KUBECTL, type Output } from './engine.ts';
 
 export type ApiRig = {
   readonly server: ApiServer;
   readonly store: Store<KubeObject>;
   readonly url: string;
   readonly dataDir: string;
+  readonly kubeconfigPath: string;
   readonly http: ApiConnection;
   /** Runs real kubectl; a non-zero exit is a result. */
-  kubectl(args: readonly string[], stdin?: string): Promise<{ code: number; stdout: string; stderr: string }>;
+  kubectl(args: readonly string[], stdin?: string, env?: Record<string, string>): Promise<Output>;
 };
 
 export async function apiRig(
@@ -38,9 +39,9 @@ export async function apiRig(
     await store.close();
     await rm(dataDir, { recursive: true });
   });
-  const kubectl: ApiRig['kubectl'] = (args, stdin = '') =>
+  const kubectl: ApiRig['kubectl'] = (args, stdin = '', extra = {}) =>
     new Promise((resolve) => {
-      const env = { ...process.env, KUBECONFIG: listening.kubeconfigPath, HOME: dataDir };
+      const env = { ...process.env, KUBECONFIG: listening.kubeconfigPath, HOME: dataDir, ...extra };
       const child = execFile(KUBECTL, [...args], { env, timeout: 30_000 }, (error, stdout, stderr) => {
         resolve({
           code: error === null ? 0 : typeof error.code === 'number' ? error.code : 255,
@@ -55,6 +56,7 @@ export async function apiRig(
     store,
     url: listening.url,
     dataDir,
+    kubeconfigPath: listening.kubeconfigPath,
     http: connectApi(readKubeconfig(listening.kubeconfigPath)),
     kubectl,
   };

@@ -9,6 +9,8 @@ const SUBRESOURCES = {
   status: { verbs: ['get', 'patch', 'update'], kind: undefined },
   log: { verbs: ['get'], kind: undefined },
   exec: { verbs: ['create', 'get'], kind: 'PodExecOptions' },
+  attach: { verbs: ['create', 'get'], kind: 'PodAttachOptions' },
+  portforward: { verbs: ['create', 'get'], kind: 'PodPortForwardOptions' },
   binding: { verbs: ['create'], kind: 'Binding' },
 } as const;
 

@@ -10,17 +10,15 @@ import { errorText, isPodwrightError, PodwrightError } from '../../base/errors.t
 import { errnoOf, writeFileAtomic } from '../../base/files.ts';
 import type { Log } from '../../base/log.ts';
 import { badRequest } from '../api-error.ts';
-import { getObject } from '../read.ts';
 import { isAllowed } from './authentication.ts';
 import { discovery } from './discovery.ts';
 import { type Exchange, sendError, sendText } from './exchange.ts';
-import { EXEC_PROTOCOLS, serveExec } from './exec.ts';
 import { kubeconfigText } from './kubeconfig.ts';
 import { createOpenApi, type OpenApi } from './openapi/openapi.ts';
 import { ensurePki } from './pki.ts';
 import { type HandlerParts, serveBindings, serveResource } from './resource.ts';
 import { parseRoute } from './route.ts';
-import { failureStatus } from './status.ts';
+import { refuseUpgrade, serveUpgrade } from './streams/upgrade.ts';
 
 export type ListenOptions = {
   readonly host: string;
@@ -114,19 +112,6 @@ async function handle(request: IncomingMessage, response: ServerResponse, contex
   }
 }
 
-/** A refusal before the WebSocket is one: a plain HTTP answer on the raw socket. */
-function refuseUpgrade(socket: Duplex, error: unknown): void {
-  const status = failureStatus(error);
-  const body = JSON.stringify(status);
-  const head = [
-    `HTTP/1.1 ${status.code} ${status.reason ?? ''}`,
-    'Content-Type: application/json',
-    `Content-Length: ${Buffer.byteLength(body)}`,
-    'Connection: close',
-  ];
-  socket.end(`${head.join('\r\n')}\r\n\r\n${body}`);
-}
-
 async function upgrade(
   request: IncomingMessage,
   socket: Duplex,
@@ -138,26 +123,8 @@ async function upgrade(
     const { pathname, searchParams } = parseUrl(request);
     if (!isAllowed(request, pathname, context.adminToken)) throw unauthorized();
     const route = parseRoute(pathname, context.parts.kinds);
-    if (route.type !== 'resource' || route.subresource !== 'exec' || route.name === undefined) {
-      throw new PodwrightError('NotFound', `the server has no stream at ${pathname}`);
-    }
-    const { kind, namespace = '', name } = route;
-    getObject(context.parts, kind, { namespace, name });
-    if (searchParams.getAll('command').length === 0)
-      throw badRequest('you must specify at least one command for the container');
-    const node = context.nodeApi();
-    if (node === undefined)
-      throw new PodwrightError('ServiceUnavailable', 'no node is there to run the command');
-    const offered = (request.headers['sec-websocket-protocol'] ?? '').split(',').map((one) => one.trim());
-    const protocol = EXEC_PROTOCOLS.find((one) => offered.includes(one));
-    if (protocol === undefined)
-      throw badRequest(`exec needs one of the protocols ${EXEC_PROTOCOLS.join(', ')}`);
-    const { WebSocketServer } = await import('ws');
-    const server = new WebSocketServer({ noServer: true, handleProtocols: () => protocol });
-    server.handleUpgrade(request, socket, head, (webSocket) => {
-      context.closing.addEventListener('abort', () => webSocket.terminate(), { once: true });
-      void serveExec(webSocket, node, { namespace, pod: name, query: searchParams });
-    });
+    const { closing } = context;
+    await serveUpgrade({ request, socket, head, query: searchParams, closing }, route, context);
   } catch (error) {
     refuseUpgrade(socket, error);
   }
@@ -202,10 +169,7 @@ export async function listen(
     minVersion: 'TLSv1.2',
   });
   server.on('request', (request, response) => void handle(request, response, context));
-  server.on('upgrade', (request, socket, head) => {
-    // kubectl falls back from SPDY's absence by this answer.
-    void upgrade(request, socket, head, context);
-  });
+  server.on('upgrade', (request, socket, head) => void upgrade(request, socket, head, context));
   const port = await bind(server, options);
   const reachable = isAny ? '127.0.0.1' : host;
   const url = `https://${isIPv6(reachable) ? `[${reachable}]` : reachable}:${port}`;

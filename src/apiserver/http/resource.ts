@@ -261,7 +261,9 @@ export async function serveResource(
       getObject(parts, kind, { namespace, name });
       return serveLogs(exchange, nodeApi(), { namespace: namespace ?? '', pod: name });
     case 'exec':
-      throw badRequest('unable to upgrade: exec needs a WebSocket (v5.channel.k8s.io or v4.channel.k8s.io)');
+    case 'attach':
+    case 'portforward':
+      throw badRequest(`unable to upgrade: ${subresource} needs a WebSocket or SPDY/3.1`);
     case undefined: {
       const text = `the server could not find the requested resource (${qualifiedPlural(kind)} have no subresource ${subresource})`;
       throw new PodwrightError('NotFound', text);

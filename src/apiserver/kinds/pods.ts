@@ -72,7 +72,7 @@ export const podKind = defineKind<Pod>({
   singular: 'pod',
   shortNames: ['po'],
   categories: ['all'],
-  subresources: ['status', 'log', 'exec', 'binding'],
+  subresources: ['status', 'log', 'exec', 'attach', 'portforward', 'binding'],
   schema: 'Pod',
   nameRule: 'subdomain',
   selectableFields: [

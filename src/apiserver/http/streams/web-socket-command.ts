@@ -1,9 +1,10 @@
-// pods/<name>/exec over WebSocket (KEP-4006): the first byte of a message is its channel. v5 adds a message that closes
+// pods/<name>/exec and attach over WebSocket (KEP-4006): the first byte of a message is its channel. v5 adds a message that closes
 // one channel, which is how standard input ends. The command's end is a Status on the error channel.
 import { PassThrough, Writable } from 'node:stream';
 import type { WebSocket } from 'ws';
-import type { ExecSession, NodeApi } from '../../client/node-api.ts';
-import { failureStatus, type StatusBody, successStatus } from './status.ts';
+import type { ExecSession } from '../../../client/node-api.ts';
+import { failureStatus, type StatusBody } from '../status.ts';
+import { exitStatus, type RemoteCommand } from './remote-command.ts';
 
 const STDIN = 0;
 const STDOUT = 1;
@@ -12,32 +13,18 @@ const ERROR = 3;
 const RESIZE = 4;
 const CLOSE = 255;
 
-export const EXEC_PROTOCOLS = ['v5.channel.k8s.io', 'v4.channel.k8s.io'];
-
-export type ExecTarget = {
-  readonly namespace: string;
-  readonly pod: string;
-  readonly query: URLSearchParams;
-};
+export const WEB_SOCKET_PROTOCOLS = ['v5.channel.k8s.io', 'v4.channel.k8s.io'];
 
 function channel(socket: WebSocket, number: number): Writable {
-  return new Writable({
+  const stream = new Writable({
     // The callback comes when the message has left: a command that prints faster than the client reads waits.
     write(chunk: Buffer, _encoding, callback) {
       socket.send(Buffer.concat([Buffer.of(number), chunk]), (error) => callback(error ?? undefined));
     },
   });
-}
-
-function exitStatus(exitCode: number): StatusBody {
-  if (exitCode === 0) return { ...successStatus(200), code: 200 };
-  return {
-    ...failureStatus(undefined),
-    message: `command terminated with non-zero exit code: exit status ${exitCode}`,
-    reason: 'NonZeroExitCode',
-    details: { causes: [{ reason: 'ExitCode', message: String(exitCode) }] },
-    code: 500,
-  };
+  // The client has gone; the socket's end tells so.
+  stream.on('error', () => {});
+  return stream;
 }
 
 function resize(session: ExecSession | undefined, payload: Buffer): void {
@@ -51,15 +38,9 @@ function resize(session: ExecSession | undefined, payload: Buffer): void {
 }
 
 /** Owns the socket: closes it when the command has ended, ends the command when the socket closes. */
-export async function serveExec(
-  socket: WebSocket,
-  node: NodeApi,
-  { namespace, pod, query }: ExecTarget,
-): Promise<void> {
-  const isSet = (name: string): boolean => ['true', '1'].includes(query.get(name) ?? '');
+export async function serveWebSocketCommand(socket: WebSocket, command: RemoteCommand): Promise<void> {
   const gone = new AbortController();
-  const tty = isSet('tty');
-  const stdin = isSet('stdin') ? new PassThrough() : undefined;
+  const stdin = command.stdin ? new PassThrough() : undefined;
   let session: ExecSession | undefined;
   let size: Buffer | undefined;
   socket.on('close', () => {
@@ -84,15 +65,10 @@ export async function serveExec(
   });
   let status: StatusBody;
   try {
-    session = await node.exec({
-      namespace,
-      pod,
-      container: query.get('container') || undefined,
-      command: query.getAll('command'),
-      tty,
+    session = await command.start({
       stdin,
       stdout: channel(socket, STDOUT),
-      stderr: tty ? undefined : channel(socket, STDERR),
+      stderr: command.tty ? undefined : channel(socket, STDERR),
       signal: gone.signal,
     });
     if (size !== undefined) resize(session, size);

@@ -1,0 +1,169 @@
+// Streams into real containers: attach, a terminal that is resized, files copied in and out, and a port that listens on the
+// pod's loopback address alone.
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
+import { PassThrough } from 'node:stream';
+import { text } from 'node:stream/consumers';
+import { after, before, describe, test } from 'node:test';
+import { connectApi, readKubeconfig } from '../../src/client/http-client.ts';
+import { KUBECTL, TestEngine } from '../lib/engine.ts';
+
+const IMAGE = 'localhost/podwright/busybox:1';
+const POD = {
+  apiVersion: 'v1',
+  kind: 'Pod',
+  metadata: { name: 'web' },
+  spec: {
+    terminationGracePeriodSeconds: 1,
+    containers: [
+      {
+        name: 'local',
+        image: IMAGE,
+        command: ['sh', '-c', 'echo only-inside > /tmp/page; exec httpd -f -p 127.0.0.1:8080 -h /tmp'],
+      },
+      {
+        name: 'reader',
+        image: IMAGE,
+        stdin: true,
+        command: ['sh', '-c', 'while read line; do echo "got $line"; done; sleep 3600'],
+      },
+      {
+        name: 'terminal',
+        image: IMAGE,
+        stdin: true,
+        tty: true,
+        command: ['sh', '-c', 'trap "stty size" WINCH; while :; do sleep 3600 & wait; done'],
+      },
+    ],
+  },
+};
+
+/** Collects until the text is there. */
+function seen(stream: PassThrough, wanted: RegExp): Promise<string> {
+  return new Promise((resolve) => {
+    let all = '';
+    stream.on('data', (chunk: Buffer) => {
+      all += chunk.toString();
+      if (wanted.test(all)) resolve(all);
+    });
+  });
+}
+
+describe('streams into containers', { timeout: 40_000 }, () => {
+  const engine = new TestEngine();
+  before(async () => {
+    await engine.start();
+    await engine.loadImage('busybox');
+    writeFileSync(`${engine.dir}/pod.json`, JSON.stringify(POD));
+    await engine.kube('apply', '-f', `${engine.dir}/pod.json`);
+    await engine.waitReady('web');
+  });
+  after(() => engine.close());
+
+  const nodeApi = () => connectApi(readKubeconfig(engine.kubeconfig)).node;
+  const target = { namespace: 'default', pod: 'web' };
+
+  test('port-forward reaches a server that listens on loopback only', async () => {
+    const forward = spawn(KUBECTL, ['port-forward', 'pod/web', ':8080'], {
+      env: { ...process.env, KUBECONFIG: engine.kubeconfig },
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    try {
+      const [said] = await once(forward.stdout, 'data');
+      const port = Number(/127\.0\.0\.1:(\d+)/.exec(String(said))?.[1]);
+      const answer = await fetch(`http://127.0.0.1:${port}/page`);
+      assert.equal(await answer.text(), 'only-inside\n');
+    } finally {
+      forward.kill();
+    }
+  });
+
+  test('port-forward tells of a port on which nobody listens', async () => {
+    const forward = spawn(KUBECTL, ['port-forward', 'pod/web', ':81'], {
+      env: { ...process.env, KUBECONFIG: engine.kubeconfig },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    try {
+      const [said] = await once(forward.stdout, 'data');
+      const port = Number(/127\.0\.0\.1:(\d+)/.exec(String(said))?.[1]);
+      const socket = connect(port, '127.0.0.1');
+      socket.on('error', () => {});
+      const [complaint] = await once(forward.stderr, 'data');
+      assert.match(String(complaint), /error forwarding port 81 to pod web: .*ECONNREFUSED/);
+      socket.destroy();
+    } finally {
+      forward.kill();
+    }
+  });
+
+  test('attach joins the input and output of the container itself', async () => {
+    const stdin = new PassThrough();
+    const stdout = new PassThrough();
+    const gone = new AbortController();
+    const session = await nodeApi().attach({
+      ...target,
+      container: 'reader',
+      tty: false,
+      stdin,
+      stdout,
+      signal: gone.signal,
+    });
+    session.exitCode.catch(() => {});
+    const answered = seen(stdout, /got two/);
+    stdin.write('one\ntwo\n');
+    assert.match(await answered, /got one\ngot two/);
+    gone.abort();
+    assert.match(await engine.kube('logs', 'web', '-c', 'reader'), /got one\ngot two/);
+  });
+
+  test('an attached terminal has the size it was given', async () => {
+    const stdin = new PassThrough();
+    const stdout = new PassThrough();
+    const gone = new AbortController();
+    const session = await nodeApi().attach({
+      ...target,
+      container: 'terminal',
+      tty: true,
+      stdin,
+      stdout,
+      signal: gone.signal,
+    });
+    session.exitCode.catch(() => {});
+    const answered = seen(stdout, /45 123/);
+    session.resize({ columns: 123, rows: 45 });
+    assert.match(await answered, /45 123/);
+    gone.abort();
+  });
+
+  test('exec with a terminal that is resized', async () => {
+    const stdin = new PassThrough();
+    const stdout = new PassThrough();
+    const { signal } = new AbortController();
+    const command = ['sh', '-c', 'until [ "$(stty size)" = "33 77" ]; do sleep 0.02; done; echo sized'];
+    const session = await nodeApi().exec({
+      ...target,
+      container: 'local',
+      command,
+      tty: true,
+      stdin,
+      stdout,
+      signal,
+    });
+    session.resize({ columns: 77, rows: 33 });
+    const output = text(stdout);
+    assert.equal(await session.exitCode, 0);
+    stdout.end();
+    assert.equal(await output, 'sized\r\n');
+  });
+
+  test('kubectl cp, both ways', async () => {
+    const bytes = Buffer.from(Array.from({ length: 300_000 }, (_, index) => index % 251));
+    writeFileSync(`${engine.dir}/in`, bytes);
+    await engine.kube('cp', `${engine.dir}/in`, 'web:/tmp/copied', '-c', 'local');
+    await engine.kube('cp', 'web:/tmp/copied', `${engine.dir}/out`, '-c', 'local');
+    assert.ok(readFileSync(`${engine.dir}/out`).equals(bytes));
+  });
+});
