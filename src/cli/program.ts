@@ -256,6 +256,16 @@ function addImageCommands(program: Command, actions: MachineActions): void {
 }
 
 function addOtherCommands(program: Command, actions: MachineActions): void {
+  addClientOptions(program.command('add <pattern> <file>'))
+    .description('print the manifest with a sidecar in it: log-collector, proxy, adapter, monitor')
+    .option('--name <name>', 'of the pod, when the manifest has several')
+    .action((pattern: string, file: string, options: ClientOptions & { name?: string }) =>
+      runCommand(async () => {
+        const { add } = await import('./add.ts');
+        return add(createProcessCli(options), { pattern, file, name: options.name });
+      }),
+    );
+
   addClientOptions(program.command('kubeconfig'))
     .description('print where the kubeconfig is: KUBECONFIG=$(podwright kubeconfig) kubectl get pods')
     .option('--raw', 'print its content')

@@ -9,7 +9,7 @@ import { type BulkEndpoint, startBulkEndpoint } from '../lib/bulk-endpoint.ts';
 import { eventually, ROOT, TestEngine } from '../lib/engine.ts';
 import { processesOf } from '../lib/processes.ts';
 
-const LINES = 3_000;
+const LINES = 1_500;
 
 describe('examples/log-collector.yaml', () => {
   const engine = new TestEngine();
