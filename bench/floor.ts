@@ -169,7 +169,8 @@ async function bareUp(bench: Bench, bundles: Bundles, pod: BarePod): Promise<voi
   const life = openSync(join(sandbox, 'life'), constants.O_WRONLY);
   const args = [
     ...runtimeArgs(runtime),
-    'create',
+    'run',
+    '--detach',
     '--bundle',
     sandbox,
     '--pid-file',
@@ -177,8 +178,7 @@ async function bareUp(bench: Bench, bundles: Bundles, pod: BarePod): Promise<voi
     pod.id,
   ];
   const created = await startProgram(runtime.path, args, { stdio: ['null', life, life] }).exited;
-  if (created !== 0) throw new Error(`bare infra container: ${runtime.name} create: exit code ${created}`);
-  await runtimeStart(runtime, pod.id);
+  if (created !== 0) throw new Error(`bare infra container: ${runtime.name} run: exit code ${created}`);
   closeSync(life);
   if (reader !== undefined) closeSync(reader);
   pod.infraPid = Number(readFileSync(join(sandbox, 'pid'), 'utf8'));

@@ -8,6 +8,7 @@
 import type { CancelTimer } from '../base/clock.ts';
 import { errorText, isPodwrightError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
+import { spans } from '../base/spans.ts';
 import type { EventRecorder } from '../client/event-recorder.ts';
 import type { Pod } from '../kube/api-types.ts';
 import type { ObservedPod, PodIdentity } from '../machine/machine.ts';
@@ -201,10 +202,13 @@ export class PodWorker {
       events: this.#events,
       signal: abort.signal,
     };
-    const ended = perform(action, context).then(
-      (learned) => this.#succeeded(action, learned),
-      (error: unknown) => this.#failed(action, error, abort.signal),
-    );
+    const step = ['agent:', action.kind, ...('container' in action ? [action.container] : [])].join(' ');
+    const ended = spans
+      .measure(identity.uid, step, () => perform(action, context))
+      .then(
+        (learned) => this.#succeeded(action, learned),
+        (error: unknown) => this.#failed(action, error, abort.signal),
+      );
     this.#inFlight.set(actionKey(action), { action, abort, ended });
   }
 

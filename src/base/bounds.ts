@@ -85,6 +85,8 @@ export const BOUNDS = {
   parallelBindings: 64,
   /** kube-scheduler's minCandidateNodesAbsolute: nodes that could be freed for a pod before the best of them is taken. */
   preemptionCandidates: 100,
+  /** Steps remembered for `podwright trace`: a pod's start has about twenty; a megabyte in all. */
+  spans: 4096,
   /** status.capacity.pods: what a 2-core machine was measured with. Kubernetes' default is 110. */
   podsPerNode: 500,
 } as const;

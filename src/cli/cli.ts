@@ -2,15 +2,20 @@
 // process's globals itself, so that tests run them in-process.
 import type { Readable, Writable } from 'node:stream';
 import type pc from 'picocolors';
+import type { Span } from '../base/spans.ts';
 import type { NodeApi } from '../client/node-api.ts';
-import type { ResourceApi } from '../client/resource-api.ts';
+import type { ObjectKey, ResourceApi } from '../client/resource-api.ts';
 
 export type Colors = ReturnType<typeof pc.createColors>;
 
 /** Where one engine keeps its things; two engines on one machine differ in all three. */
 export type EngineDirs = { readonly dataDir: string; readonly runDir: string; readonly logDir: string };
 
-export type Connection = { readonly api: ResourceApi; readonly node: Pick<NodeApi, 'logs' | 'exec'> };
+export type Connection = {
+  readonly api: ResourceApi;
+  readonly node: Pick<NodeApi, 'logs' | 'exec'>;
+  trace(pod: ObjectKey): Promise<readonly Span[]>;
+};
 
 export type Cli = {
   readonly stdin: Readable;

@@ -146,6 +146,21 @@ function addListCommands(program: Command): void {
     );
 }
 
+type TraceFlags = { readonly all?: true; readonly svg?: string };
+
+function addTraceCommand(program: Command): void {
+  addClientOptions(program.command('trace <pod>'))
+    .description('show how a pod was started, step by step')
+    .option('--all', 'also what came after the start')
+    .option('--svg <file>', 'write a picture instead')
+    .action((pod: string, options: ClientOptions & TraceFlags) =>
+      runCommand(async () => {
+        const { trace } = await import('./trace.ts');
+        return trace(createProcessCli(options), pod, { all: options.all === true, svg: options.svg });
+      }),
+    );
+}
+
 type LogsFlags = {
   readonly container?: string;
   readonly follow?: true;
@@ -309,6 +324,7 @@ export function createProgram(actions: MachineActions): Command {
   addRemovalCommands(program);
   addListCommands(program);
   addContainerCommands(program);
+  addTraceCommand(program);
   addImageCommands(program, actions);
   addOtherCommands(program, actions);
   return program;

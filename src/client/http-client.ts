@@ -7,6 +7,7 @@ import { createInterface } from 'node:readline';
 import { text } from 'node:stream/consumers';
 import { errorOfStatus, PodwrightError } from '../base/errors.ts';
 import { errnoOf } from '../base/files.ts';
+import type { Span } from '../base/spans.ts';
 import type { Status } from '../kube/api-types.ts';
 import type { ClientConfig } from './kubeconfig.ts';
 import type { AttachRequest, ContainerApi, ExecSession, LogOptions } from './node-api.ts';
@@ -21,6 +22,7 @@ import type {
   WatchOptions,
   WriteOptions,
 } from './resource-api.ts';
+import { PODS } from './resources.ts';
 
 export { type ClientConfig, readKubeconfig } from './kubeconfig.ts';
 
@@ -124,11 +126,23 @@ function errorOfResponse(call: Call, code: number, body: string): PodwrightError
   );
 }
 
-export type ApiConnection = { readonly api: ResourceApi; readonly node: ContainerApi };
+export type ApiConnection = {
+  readonly api: ResourceApi;
+  readonly node: ContainerApi;
+  /** What the engine did for a pod; its own, not Kubernetes'. */
+  trace(pod: ObjectKey): Promise<readonly Span[]>;
+};
 
 export function connectApi(config: ClientConfig): ApiConnection {
   const connection = new HttpConnection(config);
-  return { api: resourceApi(connection), node: nodeApi(connection) };
+  return {
+    api: resourceApi(connection),
+    node: nodeApi(connection),
+    trace: async (pod) => {
+      type Trace = { readonly spans: readonly Span[] };
+      return (await connection.json<Trace>({ method: 'GET', path: resourcePath(PODS, pod, 'trace') })).spans;
+    },
+  };
 }
 
 const listQuery = ({ namespace: _, ...rest }: ListOptions): Query => rest;

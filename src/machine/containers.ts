@@ -12,6 +12,7 @@ import { join } from 'node:path';
 import { BOUNDS } from '../base/bounds.ts';
 import { type ContainerId, type PodUid, podUid } from '../base/brand.ts';
 import { errorText, isPodwrightError, PodwrightError } from '../base/errors.ts';
+import { spans } from '../base/spans.ts';
 import { createUnderConmon, onConmonEnd } from './conmon.ts';
 import { prepareBundle, readBundle, releaseBundle } from './container-bundle.ts';
 import { readExit } from './container-exit.ts';
@@ -136,13 +137,15 @@ export class Containers {
     const id = containerIdOf(instance);
     const sandbox = this.#sandboxFor(config);
     const cgroupsPath = record.cgroupPath;
-    await prepareBundle(this.#machine, {
-      config,
-      instance,
-      sandbox,
-      cgroupsPath,
-      targetPid: this.#targetPid(config),
-    });
+    await spans.measure(uid, `create ${name}: root file system and bundle`, () =>
+      prepareBundle(this.#machine, {
+        config,
+        instance,
+        sandbox,
+        cgroupsPath,
+        targetPid: this.#targetPid(config),
+      }),
+    );
     const bundle = containerDir(this.#machine.dirs, instance);
     const { stdin, stdinOnce, tty } = config;
     const log = logPath(this.#machine.dirs, config.pod, name, attempt);
@@ -157,10 +160,12 @@ export class Containers {
       tty,
     };
     try {
-      const pid = await createUnderConmon(
-        request,
-        (own) => this.#machine.cgroups.addProcess(monitorGroup(record), own),
-        signal,
+      const pid = await spans.measure(uid, `create ${name}: monitor and runtime`, () =>
+        createUnderConmon(
+          request,
+          (own) => this.#machine.cgroups.addProcess(monitorGroup(record), own),
+          signal,
+        ),
       );
       await this.#machine.records.updateContainer(id, { phase: 'created', process: processName(pid) });
       this.#watchMonitor(id, this.#recordOf(id));
@@ -234,7 +239,8 @@ export class Containers {
       startedAtMs: this.#machine.clock.nowMs(),
     });
     try {
-      await runtimeStart(this.#machine.runtime, id);
+      const { pod, name } = record.config;
+      await spans.measure(pod.uid, `start ${name}: runtime`, () => runtimeStart(this.#machine.runtime, id));
     } catch (error) {
       if (this.#recordOf(id).phase === 'exited') return;
       return this.#failStart(id, errorText(error));

@@ -11,13 +11,14 @@ import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { PodUid } from '../base/brand.ts';
 import { errorText, PodwrightError } from '../base/errors.ts';
+import { spans } from '../base/spans.ts';
 import { hostnameText, hostsText, resolvConfText } from './etc-files.ts';
 import { sandboxDir } from './layout.ts';
 import type { SandboxConfig } from './machine.ts';
 import type { MachineContext } from './machine-context.ts';
 import type { SandboxRecord } from './records.ts';
 import { infraSpec } from './runtime/oci-spec.ts';
-import { forgetContainer, pidFileOf, runtimeCreate, runtimeStart } from './runtime/runtime.ts';
+import { forgetContainer, pidFileOf, runtimeCreate } from './runtime/runtime.ts';
 import { makeFifo, onWritersGone, openFifoReader } from './system/fifo.ts';
 import { MS, mount, unmount } from './system/libc.ts';
 import { isAlive, processName } from './system/processes.ts';
@@ -65,12 +66,12 @@ const shmStep: Step = {
 };
 
 /** The infra container's output is the fifo's writing end. Throws CreateFailed with the runtime's message. */
-async function createInfra({ runtime }: MachineContext, { dir, id }: Building): Promise<void> {
+async function runInfra({ runtime }: MachineContext, { dir, id }: Building): Promise<void> {
   // A reader must be there before a writer can open without waiting.
   const reader = openFifoReader(lifeFifo(dir));
   const life = openSync(lifeFifo(dir), constants.O_WRONLY);
   try {
-    await runtimeCreate(runtime, { id, bundle: dir, output: life });
+    await runtimeCreate(runtime, 'run', { id, bundle: dir, output: life });
   } finally {
     closeSync(life);
     if (reader !== undefined) closeSync(reader);
@@ -81,12 +82,11 @@ const infraStep: Step = {
   name: 'infra container',
   up: async (machine, building) => {
     const { config, dir, id, podCgroup } = building;
-    const { infra, facts, runtime, records } = machine;
+    const { infra, facts, records } = machine;
     makeFifo(lifeFifo(dir));
     const spec = infraSpec({ config, ...infra, cgroupsPath: join(podCgroup, id), facts });
     await writeFile(join(dir, 'config.json'), JSON.stringify(spec));
-    await createInfra(machine, building);
-    await runtimeStart(runtime, id);
+    await spans.measure(config.pod.uid, 'infra container: runtime', () => runInfra(machine, building));
     const process = processName(Number(await readFile(pidFileOf(dir), 'utf8')));
     if (process === undefined)
       throw new PodwrightError('CreateFailed', `infra container ${id} ended at once`);
@@ -149,7 +149,9 @@ async function undo(machine: MachineContext, building: Building): Promise<void> 
   const failures: string[] = [];
   for (const step of [...STEPS].reverse()) {
     try {
-      await step.down(machine, building);
+      await spans.measure(building.config.pod.uid, `sandbox, undo: ${step.name}`, () =>
+        step.down(machine, building),
+      );
     } catch (error) {
       failures.push(`${step.name}: ${errorText(error)}`);
     }
@@ -172,12 +174,12 @@ export async function createSandbox(
   await records.addPod(config.pod);
   if (present !== undefined) await undo(machine, buildingOf(machine, present));
   const record: SandboxRecord = { config, createdAtMs: clock.nowMs(), phase: 'creating', ips: [] };
-  await records.putSandbox(record);
+  await spans.measure(uid, 'sandbox: record', () => records.putSandbox(record));
   const building = buildingOf(machine, record);
   try {
     for (const step of STEPS) {
       signal.throwIfAborted();
-      await step.up(machine, building, signal);
+      await spans.measure(uid, `sandbox: ${step.name}`, () => step.up(machine, building, signal));
     }
     await records.putSandbox({ ...building.record, phase: 'ready' });
   } catch (error) {

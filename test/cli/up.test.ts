@@ -37,7 +37,7 @@ class FakeCli implements Cli {
   };
   readonly #listeners = new Set<() => void>();
 
-  connect = async () => ({ api: this.api as ResourceApi, node: this.node });
+  connect = async () => ({ api: this.api as ResourceApi, node: this.node, trace: async () => [] });
   onInterrupt(listener: () => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);

@@ -19,6 +19,7 @@ import { serveLogs } from './logs.ts';
 import { negotiate, presenter } from './representation.ts';
 import type { Route } from './route.ts';
 import { successStatus } from './status.ts';
+import { serveTrace } from './trace.ts';
 import { serveWatch } from './watch.ts';
 
 export type ResourceRoute = Extract<Route, { type: 'resource' }>;
@@ -251,6 +252,8 @@ export async function serveResource(
   const { kind, name, namespace, subresource } = route;
   if (name === undefined) return serveCollection(exchange, parts, route);
   if (subresource === undefined) return serveItem(exchange, parts, { ...route, name });
+  if (subresource === 'trace' && kind.plural === 'pods')
+    return serveTrace(exchange, getObject(parts, kind, { namespace, name }).metadata?.uid ?? '');
   const known = kind.subresources.find((one) => one === subresource);
   switch (known) {
     case 'status':

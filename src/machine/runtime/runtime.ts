@@ -57,11 +57,18 @@ export type CreateRequest = {
 
 export const pidFileOf = (bundle: string): string => join(bundle, 'pid');
 
-/** `create` without a monitor. Throws CreateFailed with the runtime's message. */
-export async function runtimeCreate(runtime: Runtime, { id, bundle, output }: CreateRequest): Promise<void> {
+/**
+ * `create` without a monitor; `run` also starts it, which saves a program. Throws CreateFailed with the runtime's message.
+ */
+export async function runtimeCreate(
+  runtime: Runtime,
+  verb: 'create' | 'run',
+  { id, bundle, output }: CreateRequest,
+): Promise<void> {
   const log = join(bundle, 'create.log');
-  const create = ['create', '--bundle', bundle, '--pid-file', pidFileOf(bundle), id];
-  const args = [...runtimeArgs(runtime), `--log=${log}`, ...create];
+  const command = verb === 'run' ? ['run', '--detach'] : ['create'];
+  const files = ['--bundle', bundle, '--pid-file', pidFileOf(bundle)];
+  const args = [...runtimeArgs(runtime), `--log=${log}`, ...command, ...files, id];
   const { exited } = startProgram(runtime.path, args, { stdio: ['null', output, output] });
   if ((await exited) === 0) return;
   throw new PodwrightError(
@@ -77,7 +84,7 @@ async function tryRuntime(runtime: Runtime, { probeDir, probeSpec }: ChooseOptio
   await mkdir(probeDir, { recursive: true });
   await writeFileAtomic(join(probeDir, 'config.json'), JSON.stringify(probeSpec));
   try {
-    await runtimeCreate(runtime, { id: PROBE_ID, bundle: probeDir, output: 'null' });
+    await runtimeCreate(runtime, 'create', { id: PROBE_ID, bundle: probeDir, output: 'null' });
   } finally {
     await runProgram(runtime.path, [...runtimeArgs(runtime), 'delete', '--force', PROBE_ID]).catch(() => {});
     await rm(probeDir, { recursive: true, force: true });
