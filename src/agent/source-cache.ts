@@ -7,8 +7,21 @@ import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
 import { type InformerOptions, runInformer } from '../client/informer.ts';
 import type { KubeObject, ObjectKey, ResourceApi, ResourceRef } from '../client/resource-api.ts';
-import { CONFIG_MAPS, PERSISTENT_VOLUME_CLAIMS, PERSISTENT_VOLUMES, SECRETS } from '../client/resources.ts';
-import type { ConfigMap, PersistentVolume, PersistentVolumeClaim, Pod, Secret } from '../kube/api-types.ts';
+import {
+  CONFIG_MAPS,
+  CSI_DRIVERS,
+  PERSISTENT_VOLUME_CLAIMS,
+  PERSISTENT_VOLUMES,
+  SECRETS,
+} from '../client/resources.ts';
+import type {
+  ConfigMap,
+  CSIDriver,
+  PersistentVolume,
+  PersistentVolumeClaim,
+  Pod,
+  Secret,
+} from '../kube/api-types.ts';
 import { isBound } from '../kube/storage.ts';
 import { downwardVersion } from './downward.ts';
 import { requireBound, type SourceRef, type Sources, sourceRefs } from './sources.ts';
@@ -21,6 +34,7 @@ const RESOURCES: Record<Followed['kind'], ResourceRef> = {
   Secret: SECRETS,
   PersistentVolumeClaim: PERSISTENT_VOLUME_CLAIMS,
   PersistentVolume: PERSISTENT_VOLUMES,
+  CSIDriver: CSI_DRIVERS,
 };
 
 type Entry = {
@@ -64,6 +78,8 @@ export class SourceCache {
     const sources = this.sources(namespaceOf(pod));
     for (const { name } of this.#unbound(pod)) requireBound(sources, name);
     await follow(this.#volumesOf(pod));
+    // Once more, for the drivers of volumes that are known only now.
+    await follow(this.#volumesOf(pod));
   }
 
   /** Changes with anything the pod's volumes and environment are made of; undefined until all of it is known. */
@@ -87,6 +103,7 @@ export class SourceCache {
       claim: (name) =>
         find({ kind: 'PersistentVolumeClaim', namespace, name }) as PersistentVolumeClaim | undefined,
       volume: (name) => find({ kind: 'PersistentVolume', name }) as PersistentVolume | undefined,
+      driver: (name) => find({ kind: 'CSIDriver', name }) as CSIDriver | undefined,
     };
   }
 
@@ -114,10 +131,15 @@ export class SourceCache {
     });
   }
 
+  /** The volumes of bound claims, and the drivers of those. */
   #volumesOf(pod: Pod): readonly Followed[] {
     return claimsOf(pod).flatMap((one): readonly Followed[] => {
       const name = this.#claimOf(one)?.spec?.volumeName;
-      return name === undefined || name === '' ? [] : [{ kind: 'PersistentVolume', name }];
+      if (name === undefined || name === '') return [];
+      const followed: Followed = { kind: 'PersistentVolume', name };
+      const volume = this.#entries.get(keyOf(followed))?.object as PersistentVolume | undefined;
+      const driver = volume?.spec?.csi?.driver;
+      return driver === undefined ? [followed] : [followed, { kind: 'CSIDriver', name: driver }];
     });
   }
 
@@ -177,17 +199,18 @@ export class SourceCache {
 const namespaceOf = (pod: Pod): string => pod.metadata?.namespace ?? 'default';
 
 const refsOf = (pod: Pod): readonly Followed[] =>
-  sourceRefs(pod).map((ref) => ({ ...ref, namespace: namespaceOf(pod) }));
+  sourceRefs(pod).map((ref) =>
+    RESOURCES[ref.kind].namespaced ? { ...ref, namespace: namespaceOf(pod) } : ref,
+  );
 
 const claimsOf = (pod: Pod): readonly Followed[] =>
   refsOf(pod).filter(({ kind }) => kind === 'PersistentVolumeClaim');
 
 const keyOf = ({ kind, namespace = '', name }: Followed): string => `${kind}/${namespace}/${name}`;
 
-/** What a pod is made of changes with the content of a ConfigMap, but not with the status of its claim. */
+/** What a pod is made of changes with the content of a ConfigMap, but not with the status of its storage. */
 function versionOf({ kind }: Followed, object: KubeObject | undefined): string {
   if (object === undefined) return 'absent';
   const { uid, resourceVersion } = object.metadata ?? {};
-  const isStorage = kind === 'PersistentVolumeClaim' || kind === 'PersistentVolume';
-  return (isStorage ? uid : resourceVersion) ?? '';
+  return (kind === 'ConfigMap' || kind === 'Secret' ? resourceVersion : uid) ?? '';
 }

@@ -5,6 +5,7 @@ import { PodwrightError } from '../base/errors.ts';
 import type {
   ConfigMap,
   Container,
+  CSIDriver,
   PersistentVolume,
   PersistentVolumeClaim,
   Pod,
@@ -14,7 +15,7 @@ import { claimNameOf, isBound } from '../kube/storage.ts';
 import { allContainers } from './container-instances.ts';
 
 export type SourceRef = {
-  readonly kind: 'ConfigMap' | 'Secret' | 'PersistentVolumeClaim';
+  readonly kind: 'ConfigMap' | 'Secret' | 'PersistentVolumeClaim' | 'CSIDriver';
   readonly name: string;
 };
 
@@ -25,6 +26,7 @@ export type Sources = {
   secret(name: string): Secret | undefined;
   claim(name: string): PersistentVolumeClaim | undefined;
   volume(name: string): PersistentVolume | undefined;
+  driver(name: string): CSIDriver | undefined;
 };
 
 /** Every object the pod's containers, volumes and pulls refer to, each once. */
@@ -35,6 +37,8 @@ export function sourceRefs(pod: Pod): readonly SourceRef[] {
       ref('ConfigMap', volume.configMap?.name),
       ref('Secret', volume.secret?.secretName),
       ref('PersistentVolumeClaim', claimNameOf(pod, volume)),
+      ref('CSIDriver', volume.csi?.driver),
+      ref('Secret', volume.csi?.nodePublishSecretRef?.name),
       ...(volume.projected?.sources ?? []).flatMap((source) => [
         ref('ConfigMap', source.configMap?.name),
         ref('Secret', source.secret?.name),

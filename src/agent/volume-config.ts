@@ -12,6 +12,7 @@ import { quantityValue } from '../kube/quantity.ts';
 import { claimNameOf, isOwnedBy } from '../kube/storage.ts';
 import type { Image, VolumeConfig, VolumeFile, VolumeSetup } from '../machine/machine.ts';
 import { podIdentity } from './container-config.ts';
+import { inlineCsiVolume, persistentCsiVolume } from './csi-volume-config.ts';
 import { fieldValue, type NodeFacts, resourceFieldValue } from './downward.ts';
 import {
   configFailed,
@@ -59,7 +60,7 @@ function named(volume: Volume, context: VolumeContext): VolumeConfig | undefined
 /** Undefined: nothing is to be done for it any more. */
 function volumeConfig(volume: Volume, context: VolumeContext): VolumeConfig | undefined {
   const { name, emptyDir, hostPath, configMap, secret, downwardAPI, projected, image } = volume;
-  const { persistentVolumeClaim, ephemeral } = volume;
+  const { persistentVolumeClaim, ephemeral, csi } = volume;
   if (emptyDir !== undefined) {
     const sizeLimitBytes = emptyDir.sizeLimit === undefined ? undefined : quantityValue(emptyDir.sizeLimit);
     return {
@@ -104,13 +105,15 @@ function volumeConfig(volume: Volume, context: VolumeContext): VolumeConfig | un
     const found = context.images.get(name);
     return found === undefined ? undefined : { kind: 'image', name, imageId: found.id };
   }
+  if (csi !== undefined) return inlineCsiVolume(volume, csi, context);
   if (persistentVolumeClaim !== undefined || ephemeral !== undefined) return claimed(volume, context);
   const kind = Object.keys(volume).find((key) => key !== 'name') ?? 'unknown';
   throw configFailed(`volume type ${kind} is not supported`);
 }
 
 /** The volume behind a claim. */
-function claimed(volume: Volume, { pod, sources }: VolumeContext): VolumeConfig {
+function claimed(volume: Volume, context: VolumeContext): VolumeConfig {
+  const { pod, sources } = context;
   const claimName = claimNameOf(pod, volume) ?? '';
   const claim = requireBound(sources, claimName);
   if (volume.ephemeral !== undefined && !isOwnedBy(claim, pod)) {
@@ -122,9 +125,10 @@ function claimed(volume: Volume, { pod, sources }: VolumeContext): VolumeConfig 
   const volumeName = claim.spec?.volumeName ?? '';
   const found = sources.volume(volumeName);
   if (found?.spec === undefined) throw configFailed(`persistentvolume "${volumeName}" not found`);
-  const { local, hostPath } = found.spec;
+  const { local, hostPath, csi } = found.spec;
   const readOnly = volume.persistentVolumeClaim?.readOnly ?? false;
   if (local !== undefined) return { kind: 'local', name: volume.name, path: local.path, readOnly };
+  if (csi !== undefined) return persistentCsiVolume(volume.name, { volume: found, csi, readOnly }, context);
   if (hostPath === undefined)
     throw configFailed(`the type of persistentvolume "${volumeName}" is not supported`);
   const type = hostPathType(hostPath.type ?? '');

@@ -6,10 +6,16 @@ import { eventKind } from './kinds/events.ts';
 import { namespaceKind } from './kinds/namespaces.ts';
 import { nodeKind } from './kinds/nodes.ts';
 import { podKind } from './kinds/pods.ts';
-import { persistentVolumeClaimKind, persistentVolumeKind, storageClassKind } from './kinds/storage.ts';
+import {
+  csiDriverKind,
+  persistentVolumeClaimKind,
+  persistentVolumeKind,
+  storageClassKind,
+} from './kinds/storage.ts';
 
 export const KINDS: readonly Kind[] = [
   configMapKind,
+  csiDriverKind,
   eventKind,
   namespaceKind,
   nodeKind,

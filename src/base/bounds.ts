@@ -25,6 +25,8 @@ export const BOUNDS = {
   /** Retry of a failed step on the machine (sandbox, create, volumes): kubelet's own resync is about as slow. */
   stepRetryMsMin: 1_000,
   stepRetryMsMax: 60_000,
+  /** One call of a CSI driver: kubelet's csiTimeout. */
+  csiCallMs: 2 * 60_000,
   /** How long a pod waits for its claims to be bound before it says so; it is told of the binding whenever it comes. */
   claimBindingMs: 5_000,
   /** Longest wait for a program that should be quick (runtime, CNI plug-in); a hung one costs only its own pod. */

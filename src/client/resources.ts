@@ -2,6 +2,7 @@
 import type {
   Binding,
   ConfigMap,
+  CSIDriver,
   Event,
   Namespace,
   Node,
@@ -31,12 +32,13 @@ export const PERSISTENT_VOLUME_CLAIMS = core<PersistentVolumeClaim>(
   'PersistentVolumeClaim',
   true,
 );
+
+const storage = { group: 'storage.k8s.io', version: 'v1', namespaced: false } as const;
 export const STORAGE_CLASSES: ResourceRef<StorageClass> = {
-  group: 'storage.k8s.io',
-  version: 'v1',
+  ...storage,
   plural: 'storageclasses',
   kind: 'StorageClass',
-  namespaced: false,
 };
+export const CSI_DRIVERS: ResourceRef<CSIDriver> = { ...storage, plural: 'csidrivers', kind: 'CSIDriver' };
 /** Created at pods/<name>/binding. */
 export const BINDINGS = core<Binding>('bindings', 'Binding', true);

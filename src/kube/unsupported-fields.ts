@@ -18,7 +18,6 @@ const VOLUME_SOURCES_MISSING = [
   'azureFile',
   'cephfs',
   'cinder',
-  'csi',
   'fc',
   'flexVolume',
   'flocker',

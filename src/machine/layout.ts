@@ -6,11 +6,13 @@
 //   pods/<uid>/containers/<name>/<attempt>/   record, OCI bundle, pid, rootfs (the overlay mount), <container id>: the
 //                                             exit code, written by conmon; its mtime is when
 //   pods/<uid>/volumes/<name>.json            record: this volume is set up
+//   pods/<uid>/csi/<name>.json                record: this volume was published, or is about to be
 //   pods/<uid>/subpaths/<name>/<hash>         bind mount of one subPath of a volume
 //   runtime/                                  the OCI runtime's own state (--root)
 // data dir (survives a reboot):
 //   pods/<uid>/volumes/<name>/                emptyDir and files volumes
 //   pods/<uid>/containers/<name>/<attempt>/   upper and work directories of the overlay
+//   plugins/<driver>/csi.sock                 where a CSI driver listens; <hash>/globalmount: where it stages a volume
 //   persistent-volumes/<name>/                directories of PersistentVolumes made here; they outlive pods
 //   storage/                                  containers/storage: images, shared format with Podman and Buildah
 //   network/                                  address leases of the engine's own network
@@ -29,13 +31,15 @@ export function containerIdOf({ uid, name, attempt }: InstanceName): ContainerId
   return containerId(`${uid}_${name}_${attempt}`);
 }
 
-export const runPodDir = (dirs: MachineDirs, uid: PodUid): string => join(dirs.runDir, 'pods', uid);
+export const runPodsDir = (dirs: MachineDirs): string => join(dirs.runDir, 'pods');
+export const runPodDir = (dirs: MachineDirs, uid: PodUid): string => join(runPodsDir(dirs), uid);
 export const sandboxDir = (dirs: MachineDirs, uid: PodUid, attempt: number): string =>
   join(runPodDir(dirs, uid), 'sandboxes', String(attempt));
 export const containerDir = (dirs: MachineDirs, { uid, name, attempt }: InstanceName): string =>
   join(runPodDir(dirs, uid), 'containers', name, String(attempt));
 export const volumeRecordsDir = (dirs: MachineDirs, uid: PodUid): string =>
   join(runPodDir(dirs, uid), 'volumes');
+export const csiRecordsDir = (dirs: MachineDirs, uid: PodUid): string => join(runPodDir(dirs, uid), 'csi');
 export const subPathsDir = (dirs: MachineDirs, uid: PodUid): string => join(runPodDir(dirs, uid), 'subpaths');
 export const runtimeRoot = (dirs: MachineDirs): string => join(dirs.runDir, 'runtime');
 
@@ -45,6 +49,11 @@ export const volumeDir = (dirs: MachineDirs, uid: PodUid, volume: string): strin
   join(volumesDir(dirs, uid), volume);
 export const layerDir = (dirs: MachineDirs, { uid, name, attempt }: InstanceName): string =>
   join(dataPodDir(dirs, uid), 'containers', name, String(attempt));
+const pluginDir = (dirs: MachineDirs, driver: string): string => join(dirs.dataDir, 'plugins', driver);
+export const csiSocket = (dirs: MachineDirs, driver: string): string =>
+  join(pluginDir(dirs, driver), 'csi.sock');
+export const csiStagingDir = (dirs: MachineDirs, driver: string, hash: string): string =>
+  join(pluginDir(dirs, driver), hash, 'globalmount');
 /** Not part of any pod: the controller of volumes makes and deletes what is in it. */
 export const persistentVolumesDir = (dirs: MachineDirs): string => join(dirs.dataDir, 'persistent-volumes');
 export const storageDir = (dirs: MachineDirs): string => join(dirs.dataDir, 'storage');

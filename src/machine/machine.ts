@@ -208,6 +208,24 @@ export type VolumeConfig =
     }
   /** A directory of the node that outlives the pod: a PersistentVolume of type local. Never removed. */
   | { readonly kind: 'local'; readonly name: string; readonly path: string; readonly readOnly: boolean }
+  /** What a CSI driver publishes; it listens at <data-dir>/plugins/<driver>/csi.sock. */
+  | {
+      readonly kind: 'csi';
+      readonly name: string;
+      readonly driver: string;
+      readonly volumeHandle: string;
+      /** Ephemeral volumes are made by being published; persistent ones are staged before. */
+      readonly lifecycle: 'Ephemeral' | 'Persistent';
+      readonly readOnly: boolean;
+      readonly accessMode: 'SINGLE_NODE_WRITER' | 'MULTI_NODE_READER_ONLY' | 'MULTI_NODE_MULTI_WRITER';
+      readonly fsType: string;
+      readonly mountFlags: readonly string[];
+      readonly attributes: Readonly<Record<string, string>>;
+      /** For publishing; kept nowhere. */
+      readonly secrets: Readonly<Record<string, string>>;
+      /** Whether the pod's fsGroup gets what is in it, where the driver does not see to that itself. */
+      readonly fsGroup: 'apply' | 'leave';
+    }
   /** The content of an image in the local store, read-only (KEP-4639). */
   | { readonly kind: 'image'; readonly name: string; readonly imageId: string };
 

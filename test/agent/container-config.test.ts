@@ -12,6 +12,7 @@ import { volumeSetup } from '../../src/agent/volume-config.ts';
 import type {
   ConfigMap,
   Container,
+  CSIDriver,
   EnvVar,
   PersistentVolume,
   PersistentVolumeClaim,
@@ -39,9 +40,29 @@ const claims: Record<string, PersistentVolumeClaim> = {
   data: { spec: { volumeName: 'disk' }, status: { phase: 'Bound' } },
   old: { spec: { volumeName: 'host' }, status: { phase: 'Bound' } },
   waiting: { spec: {}, status: { phase: 'Pending' } },
+  disks: { spec: { volumeName: 'disks' }, status: { phase: 'Bound' } },
+  attached: { spec: { volumeName: 'attached' }, status: { phase: 'Bound' } },
   'p-scratch': { spec: { volumeName: 'disk' }, status: { phase: 'Bound' } },
 };
+const drivers: Record<string, CSIDriver> = {
+  'both.example.com': {
+    spec: {
+      attachRequired: false,
+      podInfoOnMount: true,
+      fsGroupPolicy: 'File',
+      volumeLifecycleModes: ['Ephemeral', 'Persistent'],
+    },
+  },
+  'old.example.com': { spec: {} },
+};
 const volumes: Record<string, PersistentVolume> = {
+  disks: {
+    spec: {
+      accessModes: ['ReadWriteMany'],
+      csi: { driver: 'both.example.com', volumeHandle: 'h1', volumeAttributes: { a: 'b' } },
+    },
+  },
+  attached: { spec: { csi: { driver: 'old.example.com', volumeHandle: 'h2' } } },
   disk: { spec: { local: { path: '/disk' } } },
   host: { spec: { hostPath: { path: '/host', type: 'Directory' } } },
 };
@@ -52,6 +73,7 @@ const sources: Sources = {
   secret: (name) => secrets[name],
   claim: (name) => claims[name],
   volume: (name) => volumes[name],
+  driver: (name) => drivers[name],
 };
 
 function configOf(one: Container, pod: Pod = podOf({ containers: [one] })): ContainerConfig {
@@ -393,4 +415,40 @@ test('claims: what is bound to them, and what is wrong with which', () => {
     assert.throws(() => setup(volume), {
       message: `MountVolume.SetUp failed for volume "${volume.name}" : ${words}`,
     });
+});
+
+test('csi: inline and behind a claim, as its CSIDriver says', () => {
+  const setup = (volume: Volume) =>
+    volumeSetup({ pod: podOf({ volumes: [volume] }), sources, facts, images }).volumes[0];
+  const csi = (driver: string, more: object = {}): Volume => ({ name: 'v', csi: { driver, ...more } });
+  const inline = setup(
+    csi('both.example.com', { volumeAttributes: { url: 'u' }, nodePublishSecretRef: { name: 'login' } }),
+  );
+  assert.ok(inline?.kind === 'csi');
+  assert.match(inline.volumeHandle, /^csi-[0-9a-f]{64}$/);
+  assert.deepEqual(
+    [inline.lifecycle, inline.fsGroup, inline.secrets],
+    ['Ephemeral', 'apply', { user: 'anna' }],
+  );
+  assert.equal(inline.attributes.url, 'u');
+  assert.equal(inline.attributes['csi.storage.k8s.io/ephemeral'], 'true');
+  assert.equal(inline.attributes['csi.storage.k8s.io/pod.name'], 'p');
+  const claimed = setup({ name: 'v', persistentVolumeClaim: { claimName: 'disks', readOnly: true } });
+  assert.ok(claimed?.kind === 'csi');
+  assert.deepEqual(
+    [claimed.lifecycle, claimed.volumeHandle, claimed.accessMode, claimed.readOnly, claimed.attributes.a],
+    ['Persistent', 'h1', 'MULTI_NODE_MULTI_WRITER', true, 'b'],
+  );
+  const table: readonly (readonly [Volume, RegExp])[] = [
+    [
+      csi('absent.example.com'),
+      /volume mode "Ephemeral" not supported by driver absent.example.com \(no CSIDriver object\)/,
+    ],
+    [
+      csi('old.example.com'),
+      /volume mode "Ephemeral" not supported by driver old.example.com \(only supports \["Persistent"\]\)/,
+    ],
+    [{ name: 'v', persistentVolumeClaim: { claimName: 'attached' } }, /must say attachRequired: false/],
+  ];
+  for (const [volume, words] of table) assert.throws(() => setup(volume), words);
 });

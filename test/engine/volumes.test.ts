@@ -1,11 +1,17 @@
 // Volumes in real containers, one engine for all of them.
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { after, before, describe, test } from 'node:test';
 import type { EnvVar, Pod, Volume, VolumeMount } from '../../src/kube/api-types.ts';
 import { MS, mount } from '../../src/machine/system/libc.ts';
 import { unmountBelow } from '../../src/machine/system/mountinfo.ts';
-import { eventually, TestEngine } from '../lib/engine.ts';
+import { eventually, IMAGES, ROOT, TestEngine } from '../lib/engine.ts';
 
 type Parts = {
   readonly volumes: readonly Volume[];
@@ -304,5 +310,88 @@ describe('volumes', () => {
       const events = await engine.kube('events', '--for', 'pod/lost');
       return /FailedMount.*persistentvolumeclaim "nowhere" not found/.test(events) || undefined;
     });
+  });
+
+  test('csi: a driver brings a WAR, inline and behind a claim; a wrong checksum is told; all is undone', async () => {
+    const war = readFileSync(join(IMAGES, 'sample.key'));
+    let downloads = 0;
+    const site = createServer((_request, response) => {
+      downloads += 1;
+      response.end(war);
+    });
+    await new Promise<void>((resolve) => site.listen(0, '127.0.0.1', resolve));
+    const { port } = site.address() as AddressInfo;
+    const socket = `${engine.dataDir}/plugins/war.podwright.dev/csi.sock`;
+    const calls: string[] = [];
+    const program = join(ROOT, 'examples/csi-war/war-driver.ts');
+    const driver = spawn(process.execPath, [program, '--socket', socket, '--cache', `${engine.dir}/wars`], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    createInterface({ input: driver.stdout }).on('line', (line) => calls.push(line));
+    const called = (method: string) => calls.filter((line) => line.startsWith(method)).length;
+    try {
+      const sha256 = createHash('sha256').update(war).digest('hex');
+      const attributes = { url: `http://127.0.0.1:${port}/a.war`, sha256, name: 'a.war' };
+      const name = 'war.podwright.dev';
+      const modes = ['Ephemeral', 'Persistent'];
+      const described = {
+        apiVersion: 'storage.k8s.io/v1',
+        kind: 'CSIDriver',
+        metadata: { name },
+        spec: { attachRequired: false, volumeLifecycleModes: modes },
+      };
+      const volume = {
+        apiVersion: 'v1',
+        kind: 'PersistentVolume',
+        metadata: { name: 'wars' },
+        spec: {
+          capacity: { storage: '1Gi' },
+          accessModes: ['ReadWriteMany'],
+          csi: { driver: name, volumeHandle: 'wars', volumeAttributes: attributes },
+        },
+      };
+      const inline = (pod: string, volumeAttributes: Record<string, string>): Pod =>
+        podOf(pod, {
+          volumes: [{ name: 'war', csi: { driver: name, volumeAttributes, readOnly: true } }],
+          mounts: [{ name: 'war', mountPath: '/war' }],
+        });
+      const wars = claim('wars', { storageClassName: '', accessModes: ['ReadWriteMany'] });
+      await eventually('the driver listens', () => existsSync(socket) || undefined);
+      await apply(
+        described,
+        volume,
+        wars,
+        inline('csi', attributes),
+        inline('bad', { ...attributes, sha256: '0'.repeat(64) }),
+      );
+      await apply(claiming('one', 'wars'), claiming('two', 'wars'));
+      await Promise.all(['csi', 'one', 'two'].map((pod) => engine.waitReady(pod)));
+      assert.equal(await sh('csi', 'cat /war/a.war'), war.toString());
+      assert.equal(await sh('one', 'cat /data/a.war'), war.toString());
+      assert.match(
+        (await engine.kubectl('exec', 'csi', '--', 'touch', '/war/x')).stderr,
+        /Read-only file system/,
+      );
+      assert.equal(called('NodeStageVolume wars'), 2, 'for each pod; it is the driver that stages once');
+      await eventually('the pod says what is wrong', async () => {
+        const events = await engine.kube('events', '--for', 'pod/bad');
+        return /FailedMount.*rpc error: code = DATA_LOSS desc = .*has the checksum/.test(events) || undefined;
+      });
+      assert.ok(downloads >= 2, 'the good one once, the bad one at every attempt');
+
+      await gone('one');
+      await eventually('one is unpublished', () => called('NodeUnpublishVolume wars') === 1 || undefined);
+      assert.equal(called('NodeUnstageVolume'), 0, 'two still uses it');
+      await gone('two');
+      await eventually('unstaged with the last', () => called('NodeUnstageVolume wars') === 1 || undefined);
+      await gone('csi');
+      await gone('bad');
+      await eventually('all is unpublished', () => called('NodeUnpublishVolume csi-') === 2 || undefined);
+      assert.deepEqual(readdirSync(`${engine.dataDir}/plugins/${name}`), ['csi.sock']);
+      await engine.kube('delete', 'pvc,pv', '--all', '--timeout=30s');
+    } finally {
+      driver.kill();
+      site.close();
+    }
   });
 });

@@ -6,6 +6,7 @@ import type { FieldError } from '../../src/kube/field-error.ts';
 import {
   validateClaim,
   validateClaimUpdate,
+  validateCsiDriver,
   validatePersistentVolume,
   validatePersistentVolumeUpdate,
   validateStorageClass,
@@ -87,7 +88,7 @@ test('a volume', () => {
     [
       { nfs: { server: 's', path: '/' } },
       [
-        'spec.nfs: Unsupported value: "nfs": supported values: "hostPath", "local": Podwright does not have this yet',
+        'spec.nfs: Unsupported value: "nfs": supported values: "csi", "hostPath", "local": Podwright does not have this yet',
       ],
     ],
     [{ hostPath, capacity: {} }, ['spec.capacity[storage]: Required value']],
@@ -104,6 +105,30 @@ test('a volume', () => {
   assert.deepEqual(texts(moved), [
     'spec.persistentvolumesource: Forbidden: spec.persistentvolumesource is immutable after creation',
   ]);
+});
+
+test('a volume of a CSI driver, and the driver', () => {
+  const spec = { accessModes: ['ReadWriteOnce'], capacity: { storage: '1Gi' } };
+  const csi = { driver: 'd.example.com', volumeHandle: 'h' };
+  assert.deepEqual(validatePersistentVolume({ spec: { ...spec, csi } }), []);
+  const secret = validatePersistentVolume({
+    spec: { ...spec, csi: { ...csi, nodeStageSecretRef: { name: 's' } } },
+  });
+  assert.deepEqual(
+    secret.map(({ field }) => field),
+    ['spec.csi.nodeStageSecretRef'],
+  );
+  assert.deepEqual(
+    texts(validatePersistentVolume({ spec: { ...spec, csi: { driver: 'd', volumeHandle: '' } } })),
+    ['spec.csi.volumeHandle: Required value'],
+  );
+  assert.deepEqual(
+    texts(validateCsiDriver({ spec: { fsGroupPolicy: 'Some', volumeLifecycleModes: ['Eternal'] } })),
+    [
+      'spec.fsGroupPolicy: Unsupported value: "Some": supported values: "File", "None", "ReadWriteOnceWithFSType"',
+      'spec.volumeLifecycleModes: Unsupported value: "Eternal": supported values: "Ephemeral", "Persistent"',
+    ],
+  );
 });
 
 test('a class', () => {

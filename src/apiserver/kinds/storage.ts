@@ -1,13 +1,24 @@
-// persistentvolumes, persistentvolumeclaims and storageclasses, with the columns of `kubectl get`. Who binds, makes and
+// persistentvolumes, persistentvolumeclaims, storageclasses and csidrivers, with the columns of `kubectl get`. Who binds, makes and
 // reclaims volumes is controllers/volumes/.
 
 import type { KubeObject } from '../../client/resource-api.ts';
-import { PERSISTENT_VOLUME_CLAIMS, PERSISTENT_VOLUMES, STORAGE_CLASSES } from '../../client/resources.ts';
-import type { PersistentVolume, PersistentVolumeClaim, StorageClass } from '../../kube/api-types.ts';
+import {
+  CSI_DRIVERS,
+  PERSISTENT_VOLUME_CLAIMS,
+  PERSISTENT_VOLUMES,
+  STORAGE_CLASSES,
+} from '../../client/resources.ts';
+import type {
+  CSIDriver,
+  PersistentVolume,
+  PersistentVolumeClaim,
+  StorageClass,
+} from '../../kube/api-types.ts';
 import { DEFAULT_CLASS_ANNOTATION, PV_PROTECTION, PVC_PROTECTION } from '../../kube/storage.ts';
 import {
   validateClaim,
   validateClaimUpdate,
+  validateCsiDriver,
   validatePersistentVolume,
   validatePersistentVolumeUpdate,
   validateStorageClass,
@@ -145,6 +156,44 @@ export const storageClassKind = defineKind<StorageClass>({
     text('ReclaimPolicy', ({ reclaimPolicy }) => reclaimPolicy ?? ''),
     text('VolumeBindingMode', ({ volumeBindingMode }) => volumeBindingMode ?? ''),
     text('AllowVolumeExpansion', ({ allowVolumeExpansion }) => String(allowVolumeExpansion ?? false)),
+    ageColumn(),
+  ],
+});
+
+export const csiDriverKind = defineKind<CSIDriver>({
+  ...CSI_DRIVERS,
+  ...storage,
+  singular: 'csidriver',
+  shortNames: [],
+  subresources: [],
+  schema: 'CSIDriver',
+  strategy: {
+    defaults: ({ spec, ...driver }) => ({
+      ...driver,
+      spec: {
+        attachRequired: true,
+        podInfoOnMount: false,
+        storageCapacity: false,
+        fsGroupPolicy: 'ReadWriteOnceWithFSType',
+        volumeLifecycleModes: ['Persistent'],
+        requiresRepublish: false,
+        seLinuxMount: false,
+        ...spec,
+      },
+    }),
+    validate: validateCsiDriver,
+  },
+  columns: [
+    nameColumn(),
+    text('AttachRequired', ({ spec }) => String(spec.attachRequired ?? true)),
+    text('PodInfoOnMount', ({ spec }) => String(spec.podInfoOnMount ?? false)),
+    text('StorageCapacity', ({ spec }) => String(spec.storageCapacity ?? false)),
+    text(
+      'TokenRequests',
+      ({ spec }) => (spec.tokenRequests ?? []).map((one) => one.audience).join(',') || '<unset>',
+    ),
+    text('RequiresRepublish', ({ spec }) => String(spec.requiresRepublish ?? false)),
+    text('Modes', ({ spec }) => (spec.volumeLifecycleModes ?? []).join(',')),
     ageColumn(),
   ],
 });

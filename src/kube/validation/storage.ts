@@ -1,6 +1,8 @@
 // Rules for PersistentVolumes, PersistentVolumeClaims and StorageClasses (pkg/apis/core/validation, pkg/apis/storage).
 import { isDeepStrictEqual } from 'node:util';
 import type {
+  CSIDriver,
+  CSIPersistentVolumeSource,
   PersistentVolume,
   PersistentVolumeClaim,
   PersistentVolumeClaimSpec,
@@ -90,16 +92,36 @@ const NOT_A_SOURCE = [
   'volumeMode',
 ];
 
+const CSI_SECRETS = [
+  'controllerExpandSecretRef',
+  'controllerPublishSecretRef',
+  'nodeExpandSecretRef',
+  'nodePublishSecretRef',
+  'nodeStageSecretRef',
+] as const;
+
+function validateCsiSource(csi: CSIPersistentVolumeSource, field: string): FieldError[] {
+  const missing = 'Podwright does not have this yet: secrets reach inline volumes only';
+  return [
+    ...(csi.driver ? [] : [required(`${field}.driver`)]),
+    ...(csi.volumeHandle ? [] : [required(`${field}.volumeHandle`)]),
+    ...CSI_SECRETS.filter((name) => csi[name] !== undefined).map((name) =>
+      forbidden(`${field}.${name}`, missing),
+    ),
+  ];
+}
+
 function validateSource(spec: PersistentVolumeSpec, field: string): FieldError[] {
   const [source, ...more] = Object.keys(spec).filter((name) => !NOT_A_SOURCE.includes(name));
   if (source === undefined) return [required(field, 'must specify a volume type')];
   const tooMany = more.map((name) =>
     forbidden(`${field}.${name}`, 'may not specify more than 1 volume type'),
   );
-  const { local, hostPath } = spec;
+  const { local, hostPath, csi } = spec;
+  if (csi !== undefined) return [...tooMany, ...validateCsiSource(csi, `${field}.csi`)];
   const path = (local ?? hostPath)?.path;
   if (local === undefined && hostPath === undefined) {
-    const error = notSupported(`${field}.${source}`, source, ['hostPath', 'local']);
+    const error = notSupported(`${field}.${source}`, source, ['csi', 'hostPath', 'local']);
     return [...tooMany, { ...error, message: `${error.message}: Podwright does not have this yet` }];
   }
   return [
@@ -134,7 +156,7 @@ export function validatePersistentVolumeUpdate(
   volume: PersistentVolume,
   old: PersistentVolume,
 ): FieldError[] {
-  const sourceOf = ({ spec }: PersistentVolume): unknown => [spec?.local, spec?.hostPath];
+  const sourceOf = ({ spec }: PersistentVolume): unknown => [spec?.local, spec?.hostPath, spec?.csi];
   return [
     ...(isDeepStrictEqual(sourceOf(volume), sourceOf(old))
       ? []
@@ -148,6 +170,16 @@ export function validatePersistentVolumeUpdate(
     isDeepStrictEqual(volume.spec?.nodeAffinity, old.spec.nodeAffinity)
       ? []
       : [invalid('nodeAffinity', volume.spec?.nodeAffinity, 'field is immutable')]),
+  ];
+}
+
+export function validateCsiDriver({ spec }: CSIDriver): FieldError[] {
+  const policies = ['File', 'None', 'ReadWriteOnceWithFSType'];
+  return [
+    ...oneOf(spec?.fsGroupPolicy, policies, 'spec.fsGroupPolicy'),
+    ...(spec?.volumeLifecycleModes ?? []).flatMap((mode) =>
+      oneOf(mode, ['Ephemeral', 'Persistent'], 'spec.volumeLifecycleModes'),
+    ),
   ];
 }
 

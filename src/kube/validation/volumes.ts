@@ -1,5 +1,6 @@
 // Rules for a pod's volumes (pkg/apis/core/validation validateVolumes).
 import type {
+  CSIVolumeSource,
   EmptyDirVolumeSource,
   EphemeralVolumeSource,
   HostPathVolumeSource,
@@ -16,7 +17,7 @@ import {
   validateProjectedVolume,
   validateSecretVolume,
 } from './file-volumes.ts';
-import { dnsLabel } from './names.ts';
+import { dnsLabel, dnsSubdomain } from './names.ts';
 import { oneOf } from './rules.ts';
 import { validateClaimSpec } from './storage.ts';
 
@@ -70,6 +71,17 @@ function validateEphemeral({ volumeClaimTemplate }: EphemeralVolumeSource, field
     : validateClaimSpec(volumeClaimTemplate.spec, `${at}.spec`);
 }
 
+function validateCsi({ driver, nodePublishSecretRef }: CSIVolumeSource, field: string): FieldError[] {
+  return [
+    ...(driver
+      ? dnsSubdomain(driver).map((message) => invalid(`${field}.driver`, driver, message))
+      : [required(`${field}.driver`)]),
+    ...(nodePublishSecretRef !== undefined && !nodePublishSecretRef.name
+      ? [required(`${field}.nodePublishSecretRef.name`)]
+      : []),
+  ];
+}
+
 /** Sources that are not here are refused by unsupported-fields.ts. */
 const RULES: Rules = {
   emptyDir: validateEmptyDir,
@@ -81,6 +93,7 @@ const RULES: Rules = {
   image: validateImage,
   persistentVolumeClaim: validateClaimVolume,
   ephemeral: validateEphemeral,
+  csi: validateCsi,
 };
 
 function validateSource<Kind extends Source>(volume: Volume, kind: Kind, field: string): FieldError[] {

@@ -44,6 +44,7 @@ const ALWAYS_READ_ONLY: Record<VolumeConfig['kind'], boolean> = {
   emptyDir: false,
   hostPath: false,
   local: false,
+  csi: false,
   files: true,
   image: true,
 };

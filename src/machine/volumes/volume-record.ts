@@ -1,4 +1,4 @@
-// The record of a volume that is set up: its config without the files' content, in the run dir. It goes with a reboot, as
+// The record of a volume that is set up: its config without the files' content and without secrets, in the run dir. It goes with a reboot, as
 // tmpfs mounts do.
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -11,7 +11,8 @@ import { isMounted } from './empty-dir.ts';
 /** What is remembered of a volume: its config without the files' content. */
 export type VolumeRecord =
   | Extract<VolumeConfig, { kind: 'emptyDir' | 'hostPath' | 'image' | 'local' }>
-  | Omit<Extract<VolumeConfig, { kind: 'files' }>, 'files'>;
+  | Omit<Extract<VolumeConfig, { kind: 'files' }>, 'files'>
+  | Omit<Extract<VolumeConfig, { kind: 'csi' }>, 'secrets'>;
 
 /** Names of the volumes that are set up, sorted. */
 export function listVolumes(dirs: MachineDirs, uid: PodUid): string[] {
@@ -49,6 +50,6 @@ export function readRecord(dirs: MachineDirs, uid: PodUid, name: string): Volume
 }
 
 export async function writeRecord(dirs: MachineDirs, uid: PodUid, volume: VolumeConfig): Promise<void> {
-  const { files: _, ...record } = { files: undefined, ...volume };
+  const { files: _files, secrets: _secrets, ...record } = { files: undefined, secrets: undefined, ...volume };
   await writeFileAtomic(recordPath(dirs, uid, volume.name), JSON.stringify(record));
 }

@@ -11,9 +11,10 @@ import { mountReadOnly, type RootfsSource } from '../images/rootfs.ts';
 import { type MachineDirs, subPathsDir, volumeDir, volumeRecordsDir, volumesDir } from '../layout.ts';
 import type { VolumeConfig, VolumeSetup } from '../machine.ts';
 import { unmountBelow } from '../system/mountinfo.ts';
+import { removeCsi, setUpCsi } from './csi/csi-volume.ts';
 import { setUpEmptyDir, setUpMedium } from './empty-dir.ts';
 import { writeFilesVolume } from './files-volume.ts';
-import { applyFsGroup } from './fs-group.ts';
+import { applyFsGroup, type FsGroup } from './fs-group.ts';
 import { checkHostPath } from './host-path.ts';
 import { readRecord, writeRecord } from './volume-record.ts';
 
@@ -71,16 +72,20 @@ async function makeVolume(pod: Pod, volume: VolumeConfig): Promise<void> {
     case 'files':
       await setUpMedium(directory, volume);
       return writeFilesVolume(directory, volume.files, pod.fsGroup);
-    case 'local':
+    case 'local': {
       await checkHostPath({ ...volume, type: 'Directory' });
-      if (volume.readOnly || pod.fsGroup === undefined) return;
-      return applyFsGroup(volume.path, {
-        gid: pod.fsGroup,
-        changePolicy: pod.fsGroupChangePolicy ?? 'Always',
-      });
+      const group = fsGroupOf(pod);
+      return volume.readOnly || group === undefined ? undefined : applyFsGroup(volume.path, group);
+    }
+    case 'csi':
+      return setUpCsi(pod, volume, fsGroupOf(pod));
     case 'image':
       return mountReadOnly(await pod.images.layers(volume.imageId), directory);
   }
+}
+
+function fsGroupOf({ fsGroup: gid, fsGroupChangePolicy: changePolicy = 'Always' }: Pod): FsGroup | undefined {
+  return gid === undefined ? undefined : { gid, changePolicy };
 }
 
 /**
@@ -93,6 +98,7 @@ export async function removeVolumes(dirs: MachineDirs, uid: PodUid): Promise<voi
     subPathsDir(dirs, uid),
     volumesDir(dirs, uid),
   ];
+  await removeCsi(dirs, uid);
   // First the records: a volume half removed is not set up. They and the mount points are few and Podwright's own, so
   // the quick way does; what containers wrote may be much and is not waited for in one go.
   rmSync(records, { recursive: true, force: true });
