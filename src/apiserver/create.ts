@@ -7,6 +7,7 @@ import { dnsLabel, dnsSubdomain } from '../kube/validation/names.ts';
 import { validateObjectMeta } from '../kube/validation/object-meta.ts';
 import { alreadyExistsError, badRequest, forbiddenError, notFoundError } from './api-error.ts';
 import type { Kind } from './kind.ts';
+import { trackedWrite } from './managed-fields.ts';
 import { newMeta, stamped } from './object-meta.ts';
 import { decodeBody, type ServerParts, type WriteRequest } from './request.ts';
 import { storageKey } from './storage-key.ts';
@@ -51,13 +52,19 @@ function checkNamespace(parts: ServerParts, kind: Kind, meta: ObjectMeta): void 
   }
 }
 
-export async function createObject(
+export function createObject(parts: ServerParts, request: WriteRequest, body: unknown): Promise<KubeObject> {
+  return storeNew(parts, request, decodeBody(request, body));
+}
+
+/** `track` says who owns the fields of the new object. */
+export async function storeNew(
   parts: ServerParts,
   request: WriteRequest,
-  body: unknown,
+  given: KubeObject,
+  track: (object: KubeObject, nowMs: number) => KubeObject = (object, nowMs) =>
+    trackedWrite(request, { object, wanted: {} }, nowMs),
 ): Promise<KubeObject> {
   const { kind } = request;
-  const given = decodeBody(request, body);
   const namespace = namespaceOf(request, given);
   const { name: givenName, generateName, namespace: ownNamespace, ...others } = given.metadata ?? {};
   const name = givenName || (generateName ? generatedName(generateName) : undefined);
@@ -70,10 +77,11 @@ export async function createObject(
   };
   const { defaults = same, prepareForCreate = same, admit, warnings } = kind.strategy;
   const nowMs = parts.clock.nowMs();
-  const object = prepareForCreate(
+  const prepared = prepareForCreate(
     defaults({ ...given, metadata: newMeta(meta, { nowMs, hasGeneration: kind.hasGeneration }) }),
   );
-  checkObject(kind, object);
+  checkObject(kind, prepared);
+  const object = track(prepared, nowMs);
   warnings?.(object).forEach(request.warn);
   const key = storageKey(kind, { namespace, name: meta.name ?? '' });
   if (request.dryRun) {

@@ -4,12 +4,30 @@ import type { Clock } from '../base/clock.ts';
 import type { KubeObject, ResourceRef } from '../client/resource-api.ts';
 import type { FieldError } from '../kube/field-error.ts';
 
-export type Subresource = 'status' | 'log' | 'exec' | 'attach' | 'portforward' | 'binding';
+export type Subresource = 'status' | 'log' | 'exec' | 'attach' | 'portforward' | 'binding' | PartName;
+
+/** Subresources that write one part of the object besides its status. */
+export type PartName = 'ephemeralcontainers' | 'resize';
 
 /** What admission may look at beside the object itself. Reads are of the newest state. */
 export type AdmissionContext = {
   readonly clock: Clock;
   exists(plural: string, key: { readonly namespace?: string; readonly name: string }): boolean;
+};
+
+export type WritablePart = 'main' | 'status' | PartName;
+
+/** Undefined: the kind has no such subresource that can be updated or patched. */
+export function partOf(kind: Kind, subresource: string | undefined): WritablePart | undefined {
+  if (subresource === undefined) return 'main';
+  const parts = ['status', 'ephemeralcontainers', 'resize'] as const;
+  return parts.find((part) => part === subresource && kind.subresources.includes(part));
+}
+
+export type PartStrategy<T> = {
+  /** The current object with the part of what the client wants; everything else the client says is dropped. */
+  readonly take: (wanted: T, current: T) => T;
+  readonly validateUpdate: (object: T, old: T) => readonly FieldError[];
 };
 
 export type Strategy<T> = {
@@ -22,6 +40,7 @@ export type Strategy<T> = {
   readonly validateUpdate?: (object: T, old: T) => readonly FieldError[];
   /** Cluster rules for new objects. @throws Forbidden */
   readonly admit?: (object: T, context: AdmissionContext) => void;
+  readonly parts?: { readonly [name in PartName]?: PartStrategy<T> };
   /** Texts for the client about what is accepted and has no effect here. */
   readonly warnings?: (object: T) => readonly string[];
   /** Seconds between the deletion and the removal; 0 removes at once. Absent: always at once. */

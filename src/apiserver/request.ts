@@ -5,7 +5,7 @@ import type { KubeObject } from '../client/resource-api.ts';
 import { decode } from '../kube/decode.ts';
 import type { Store } from '../store/store.ts';
 import { badRequest } from './api-error.ts';
-import type { AdmissionContext, Kind } from './kind.ts';
+import type { AdmissionContext, Kind, WritablePart } from './kind.ts';
 
 export type ServerParts = {
   readonly store: Store<KubeObject>;
@@ -23,9 +23,12 @@ export type WriteRequest = {
   readonly namespace?: string | undefined;
   /** From the URL; absent for a create. */
   readonly name?: string | undefined;
-  readonly isStatus: boolean;
+  /** What of the object is written. */
+  readonly part: WritablePart;
   readonly dryRun: boolean;
   readonly fieldValidation: FieldValidation;
+  /** Who writes, for managedFields. */
+  readonly fieldManager: string;
   /** Receives texts for the client: Warning headers over HTTP. */
   readonly warn: (text: string) => void;
 };

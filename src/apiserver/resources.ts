@@ -2,17 +2,19 @@
 import { PodwrightError } from '../base/errors.ts';
 import type { KubeObject, ResourceApi, ResourceRef, WriteOptions } from '../client/resource-api.ts';
 import { badRequest } from './api-error.ts';
+import { APPLY_PATCH, applyObject } from './apply.ts';
 import { bindPod } from './binding.ts';
 import { createObject } from './create.ts';
 import { deleteObject } from './delete.ts';
-import type { Kind } from './kind.ts';
+import { type Kind, partOf } from './kind.ts';
 import { getObject, listObjects, watchObjects } from './read.ts';
 import type { ServerParts, WriteRequest } from './request.ts';
 import { patchObject, updateObject } from './update.ts';
 
 function writeRequest(kind: Kind, object: KubeObject, options: WriteOptions): WriteRequest {
   const { subresource } = options;
-  if (subresource !== undefined && subresource !== 'status') {
+  const part = partOf(kind, subresource);
+  if (part === undefined) {
     throw badRequest(`${kind.plural} have no subresource ${subresource} that can be written`);
   }
   const { name, namespace } = object.metadata ?? {};
@@ -20,10 +22,11 @@ function writeRequest(kind: Kind, object: KubeObject, options: WriteOptions): Wr
     kind,
     namespace: kind.namespaced ? (namespace ?? 'default') : undefined,
     name,
-    isStatus: subresource === 'status',
+    part,
     dryRun: options.dryRun === true,
     // The engine's own parts are checked by the compiler; what else they carry is dropped.
     fieldValidation: options.fieldValidation ?? 'Ignore',
+    fieldManager: options.fieldManager ?? 'podwright',
     warn: () => {},
   };
 }
@@ -59,7 +62,16 @@ export function createResources(parts: ServerParts): ResourceApi {
       key: { namespace?: string | undefined; name: string },
       patch: Parameters<ResourceApi['patch']>[2],
       options: WriteOptions = {},
-    ) => as<T>(await patchObject(parts, writeRequest(kindOf(ref), { metadata: key }, options), patch)),
+    ) => {
+      const request = writeRequest(kindOf(ref), { metadata: key }, options);
+      if (patch.type !== APPLY_PATCH)
+        return as<T>(await patchObject(parts, request, { ...patch, type: patch.type }));
+      const { object } = await applyObject(parts, request, {
+        body: patch.body,
+        force: options.force === true,
+      });
+      return as<T>(object);
+    },
     delete: async <T extends KubeObject>(
       ref: ResourceRef<T>,
       key: { namespace?: string | undefined; name: string },

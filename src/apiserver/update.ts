@@ -8,8 +8,10 @@ import { applyMergePatch } from '../kube/patch/merge-patch.ts';
 import { applyStrategicMergePatch } from '../kube/patch/strategic-merge-patch.ts';
 import type { Decision } from '../store/store.ts';
 import { badRequest, conflictError, notFoundError } from './api-error.ts';
+import type { APPLY_PATCH } from './apply.ts';
 import { checkObject, namespaceOf } from './create.ts';
 import type { Kind } from './kind.ts';
+import { trackedWrite } from './managed-fields.ts';
 import { stamped, updatedMeta, withMeta } from './object-meta.ts';
 import { decodeBody, type ServerParts, type WriteRequest } from './request.ts';
 import { storageKey } from './storage-key.ts';
@@ -54,9 +56,19 @@ function statusUpdate(wanted: KubeObject, current: KubeObject): KubeObject {
   return { ...current, ...(status === undefined ? {} : { status }) } as KubeObject;
 }
 
-function checkUpdate(kind: Kind, object: KubeObject, current: KubeObject): void {
+function partUpdate({ kind, part }: WriteRequest, wanted: KubeObject, current: KubeObject): KubeObject {
+  if (part === 'status') return statusUpdate(wanted, current);
+  if (part === 'main') return mainUpdate(kind, wanted, current);
+  const { parts, defaults } = kind.strategy;
+  const object = parts?.[part]?.take(wanted, current) ?? current;
+  return defaults === undefined ? object : defaults(object);
+}
+
+function checkUpdate({ kind, part }: WriteRequest, object: KubeObject, current: KubeObject): void {
   checkObject(kind, object);
-  const errors = kind.strategy.validateUpdate?.(object, current) ?? [];
+  const { validateUpdate, parts } = kind.strategy;
+  const validate = part === 'main' || part === 'status' ? validateUpdate : parts?.[part]?.validateUpdate;
+  const errors = validate?.(object, current) ?? [];
   if (errors.length > 0) throw invalidError({ ...kind, name: object.metadata?.name ?? '' }, errors);
 }
 
@@ -75,11 +87,21 @@ function isGone({ metadata }: KubeObject): boolean {
   );
 }
 
-/** @param produce what the client wants, made from the newest object; what it returns is still untrusted. */
-async function changeObject(
+export type Write = {
+  readonly object: KubeObject;
+  readonly wanted: KubeObject;
+  readonly current: KubeObject;
+};
+
+/**
+ * @param produce what the client wants, made from the newest object; what it returns is still untrusted.
+ * @param track the object with managedFields as this write leaves them; called right after `produce`.
+ */
+export async function changeObject(
   parts: ServerParts,
   request: WriteRequest,
   produce: (current: KubeObject) => unknown,
+  track: (write: Write) => KubeObject = (write) => trackedWrite(request, write, parts.clock.nowMs()),
 ): Promise<KubeObject> {
   const { kind, namespace, name = '' } = request;
   const key = storageKey(kind, { namespace, name });
@@ -90,10 +112,10 @@ async function changeObject(
     if (current === undefined) throw notFoundError(kind, name);
     const wanted = decodeBody(request, produce(current));
     checkIdentity(request, wanted, current);
-    const object = request.isStatus ? statusUpdate(wanted, current) : mainUpdate(kind, wanted, current);
+    const object = track({ object: partUpdate(request, wanted, current), wanted, current });
     if (isDeepStrictEqual(object, current)) return { verb: 'keep' };
-    if (!request.isStatus) {
-      checkUpdate(kind, object, current);
+    if (request.part !== 'status') {
+      checkUpdate(request, object, current);
       kind.strategy.warnings?.(object).forEach(request.warn);
     }
     const value = stamped(withGeneration(kind, object, current), next);
@@ -111,7 +133,7 @@ export function updateObject(parts: ServerParts, request: WriteRequest, body: un
   return changeObject(parts, request, () => body);
 }
 
-export type Patch = { readonly type: PatchType; readonly body: unknown };
+export type Patch = { readonly type: Exclude<PatchType, typeof APPLY_PATCH>; readonly body: unknown };
 
 function applyPatch(kind: Kind, current: KubeObject, { type, body }: Patch): unknown {
   switch (type) {

@@ -63,6 +63,8 @@ export const BOUNDS = {
   spdyHeaderBytes: 64 * 1024,
   spdyFrameBytes: 1024 * 1024,
   spdyStreams: 512,
+  /** Entries of managedFields made by updates; kube-apiserver keeps as many and merges the oldest. */
+  updateManagers: 10,
   /** Objects of a list written to HTTP between two turns of the event loop. */
   listChunkObjects: 200,
   /** Different events whose repetitions are counted, and events waiting to be written, per recorder. */
@@ -83,6 +85,9 @@ export const BOUNDS = {
   schedulingBackoffMsMax: 10_000,
   /** kube-scheduler's podMaxInUnschedulablePodsDuration: a waiting pod is tried again this often, come what may. */
   unschedulableMsMax: 5 * 60_000,
+  /** What one simulation may be made of: it fits in 4 GiB. */
+  simulatedNodes: 100_000,
+  simulatedPods: 1_000_000,
   /** Bindings on their way to the API at once. */
   parallelBindings: 64,
   /** kube-scheduler's minCandidateNodesAbsolute: nodes that could be freed for a pod before the best of them is taken. */

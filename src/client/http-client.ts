@@ -146,7 +146,8 @@ export function connectApi(config: ClientConfig): ApiConnection {
 }
 
 const listQuery = ({ namespace: _, ...rest }: ListOptions): Query => rest;
-const writeQuery = ({ dryRun, fieldManager, fieldValidation }: WriteOptions = {}): Query => ({
+const writeQuery = ({ dryRun, fieldManager, fieldValidation, force }: WriteOptions = {}): Query => ({
+  force,
   dryRun: dryRun === true ? 'All' : undefined,
   fieldManager,
   fieldValidation,

@@ -49,12 +49,17 @@ export type WatchOptions = ListOptions & { readonly signal: AbortSignal };
 export type PatchType =
   | 'application/json-patch+json'
   | 'application/merge-patch+json'
-  | 'application/strategic-merge-patch+json';
+  | 'application/strategic-merge-patch+json'
+  /** Server-side apply: the body is what the field manager wants, the object is made if need be. */
+  | 'application/apply-patch+yaml';
 
 export type WriteOptions = {
   readonly subresource?: string | undefined;
   readonly dryRun?: boolean | undefined;
+  /** Who writes, as metadata.managedFields names them. */
   readonly fieldManager?: string | undefined;
+  /** An apply takes what other managers own instead of meeting a conflict. */
+  readonly force?: boolean | undefined;
   /** What happens to unknown and doubled fields; Strict refuses them. Absent: the server's own way. */
   readonly fieldValidation?: 'Strict' | 'Warn' | 'Ignore' | undefined;
 };

@@ -186,8 +186,6 @@ test('bad input is told by field and reason', { timeout: 60_000 }, async (t) => 
   );
   assert.match(warned.stderr, /Warning: spec\.overhead/);
   assert.equal(warned.code, 0);
-  const applied = await kubectl(['apply', '--server-side', '-f', '-'], POD_MANIFEST);
-  assert.match(applied.stderr, /Server-side apply not available/);
   const stranger = [
     '--kubeconfig=/dev/null',
     `--server=${url}`,

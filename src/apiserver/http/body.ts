@@ -54,6 +54,11 @@ export async function readJson(request: IncomingMessage): Promise<unknown> {
   return bytes.length === 0 ? undefined : parse(bytes, 'application/json');
 }
 
+/** An apply patch, which is YAML whatever it looks like. @throws BadRequest, RequestEntityTooLarge */
+export async function readYaml(request: IncomingMessage): Promise<unknown> {
+  return parse(await readBytes(request), 'application/yaml');
+}
+
 /** An object's body; undefined when it is empty. @throws BadRequest, RequestEntityTooLarge, UnsupportedMediaType */
 export async function readObject(request: IncomingMessage): Promise<unknown> {
   const type = contentType(request);

@@ -6,6 +6,8 @@ const VERBS = ['create', 'delete', 'deletecollection', 'get', 'list', 'patch', '
 
 /** What each subresource is called by, and the kind it speaks. */
 const SUBRESOURCES = {
+  ephemeralcontainers: { verbs: ['get', 'patch', 'update'], kind: undefined },
+  resize: { verbs: ['get', 'patch', 'update'], kind: undefined },
   status: { verbs: ['get', 'patch', 'update'], kind: undefined },
   log: { verbs: ['get'], kind: undefined },
   exec: { verbs: ['create', 'get'], kind: 'PodExecOptions' },

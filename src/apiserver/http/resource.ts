@@ -5,15 +5,17 @@ import type { NodeApi } from '../../client/node-api.ts';
 import type { DeleteOptions, KubeObject, ListOptions, PatchType } from '../../client/resource-api.ts';
 import type { DeleteOptions as DeleteOptionsBody } from '../../kube/api-types.ts';
 import { decode } from '../../kube/decode.ts';
+import { invalidError, required, tooLong } from '../../kube/field-error.ts';
 import { badRequest, qualifiedPlural } from '../api-error.ts';
+import { APPLY_PATCH, applyObject } from '../apply.ts';
 import { bindPod } from '../binding.ts';
 import { createObject } from '../create.ts';
 import { deleteObject } from '../delete.ts';
-import type { Kind } from '../kind.ts';
+import { type Kind, partOf } from '../kind.ts';
 import { getObject, listObjects } from '../read.ts';
 import type { FieldValidation, ServerParts, WriteRequest } from '../request.ts';
 import { patchObject, updateObject } from '../update.ts';
-import { contentType, readJson, readObject, unsupportedMediaType } from './body.ts';
+import { contentType, readJson, readObject, readYaml, unsupportedMediaType } from './body.ts';
 import { addWarning, type Exchange, sendJson, write } from './exchange.ts';
 import { serveLogs } from './logs.ts';
 import { negotiate, presenter } from './representation.ts';
@@ -70,14 +72,25 @@ function fieldValidation(query: URLSearchParams): FieldValidation {
   );
 }
 
-function writeRequest({ query, response }: Exchange, route: ResourceRoute): WriteRequest {
+/** As kube-apiserver: what the client says, else the program's name from its User-Agent. */
+function fieldManager(request: Exchange['request'], query: URLSearchParams): string {
+  const given = query.get('fieldManager') ?? '';
+  if (given.length > 128) {
+    const errors = [tooLong('fieldManager', 128)];
+    throw invalidError({ group: 'meta.k8s.io', kind: 'UpdateOptions', name: '' }, errors);
+  }
+  return given || (request.headers['user-agent'] ?? '').split('/')[0]?.slice(0, 128) || 'unknown';
+}
+
+function writeRequest({ request, query, response }: Exchange, route: ResourceRoute): WriteRequest {
   return {
     kind: route.kind,
     namespace: route.namespace,
     name: route.name,
-    isStatus: route.subresource === 'status',
+    part: partOf(route.kind, route.subresource) ?? 'main',
     dryRun: isDryRun(query),
     fieldValidation: fieldValidation(query),
+    fieldManager: fieldManager(request, query),
     warn: (text) => addWarning(response, text),
   };
 }
@@ -114,6 +127,7 @@ const PATCH_TYPES: readonly string[] = [
   'application/json-patch+json',
   'application/merge-patch+json',
   'application/strategic-merge-patch+json',
+  APPLY_PATCH,
 ] satisfies PatchType[];
 
 function isPatchType(type: string): type is PatchType {
@@ -171,11 +185,24 @@ async function serveDeleteCollection(
   sendJson(exchange.response, 200, successStatus(200));
 }
 
+async function serveApply(exchange: Exchange, parts: ServerParts, request: WriteRequest): Promise<void> {
+  const { kind } = request;
+  if (!exchange.query.get('fieldManager')) {
+    const errors = [required('fieldManager', 'is required for apply patch')];
+    throw invalidError({ group: 'meta.k8s.io', kind: 'PatchOptions', name: '' }, errors);
+  }
+  const body = await readYaml(exchange.request);
+  const force = isTrue(exchange.query, 'force');
+  const { object, isNew } = await applyObject(parts, request, { body, force });
+  sendObject(exchange, parts, { code: isNew ? 201 : 200, kind, object });
+}
+
 async function servePatch(exchange: Exchange, parts: ServerParts, route: ResourceRoute): Promise<void> {
   const type = contentType(exchange.request);
   if (!isPatchType(type)) throw unsupportedMediaType(type, PATCH_TYPES);
-  const body = await readJson(exchange.request);
-  const object = await patchObject(parts, writeRequest(exchange, route), { type, body });
+  const request = writeRequest(exchange, route);
+  if (type === APPLY_PATCH) return serveApply(exchange, parts, request);
+  const object = await patchObject(parts, request, { type, body: await readJson(exchange.request) });
   sendObject(exchange, parts, { code: 200, kind: route.kind, object });
 }
 
@@ -257,6 +284,8 @@ export async function serveResource(
   const known = kind.subresources.find((one) => one === subresource);
   switch (known) {
     case 'status':
+    case 'ephemeralcontainers':
+    case 'resize':
       return serveItem(exchange, parts, { ...route, name });
     case 'binding':
       return serveBinding(exchange, parts, { namespace: namespace ?? '', name });

@@ -1,12 +1,15 @@
 // pods: the strategy and columns of kube-apiserver's pod registry (pkg/registry/core/pod).
 import { PODS } from '../../client/resources.ts';
-import type { Pod } from '../../kube/api-types.ts';
+import type { Container, Pod } from '../../kube/api-types.ts';
 import { defaultPod, initialPodStatus } from '../../kube/defaults/pod.ts';
+import { forbidden, invalidError } from '../../kube/field-error.ts';
 import { isTerminal } from '../../kube/pod.ts';
 import { podSummary } from '../../kube/pod-summary.ts';
 import { podWarnings } from '../../kube/unsupported-fields.ts';
+import { validateEphemeralUpdate } from '../../kube/validation/ephemeral.ts';
 import { validatePod } from '../../kube/validation/pod.ts';
 import { validatePodUpdate } from '../../kube/validation/pod-update.ts';
+import { validateResize } from '../../kube/validation/resize.ts';
 import { forbiddenError } from '../api-error.ts';
 import { type AdmissionContext, type Column, defineKind } from '../kind.ts';
 import { ageColumn, ageOf, nameColumn } from './columns.ts';
@@ -20,6 +23,9 @@ function graceSeconds(pod: Pod, requested: number | undefined): number {
 
 function admit(pod: Pod, context: AdmissionContext): void {
   const { namespace = '', name = '' } = pod.metadata ?? {};
+  if ((pod.spec?.ephemeralContainers ?? []).length > 0) {
+    throw invalidError({ ...PODS, name }, [forbidden('spec.ephemeralContainers', 'cannot be set on create')]);
+  }
   const account = pod.spec?.serviceAccountName ?? 'default';
   if (!context.exists('serviceaccounts', { namespace, name: account })) {
     const why = `error looking up service account ${namespace}/${account}: serviceaccount ${JSON.stringify(account)} not found`;
@@ -27,6 +33,37 @@ function admit(pod: Pod, context: AdmissionContext): void {
   }
   const priority = pod.spec?.priorityClassName;
   if (priority) throw forbiddenError(PODS, name, `no PriorityClass with name ${priority} was found`);
+}
+
+function takeEphemeralContainers(wanted: Pod, current: Pod): Pod {
+  const spec = current.spec ?? { containers: [] };
+  return { ...current, spec: { ...spec, ephemeralContainers: wanted.spec?.ephemeralContainers ?? [] } };
+}
+
+/** Resources and resize policies of containers, and the pod's own resources. */
+function takeResize(wanted: Pod, current: Pod): Pod {
+  const spec = current.spec ?? { containers: [] };
+  const resized = (containers: readonly Container[], from: readonly Container[] = []): readonly Container[] =>
+    containers.map((container) => {
+      const { resources, resizePolicy } = from.find(({ name }) => name === container.name) ?? container;
+      return {
+        ...container,
+        ...(resources === undefined ? {} : { resources }),
+        ...(resizePolicy === undefined ? {} : { resizePolicy }),
+      };
+    });
+  const resources = wanted.spec?.resources;
+  return {
+    ...current,
+    spec: {
+      ...spec,
+      containers: resized(spec.containers, wanted.spec?.containers),
+      ...(spec.initContainers && {
+        initContainers: resized(spec.initContainers, wanted.spec?.initContainers),
+      }),
+      ...(resources === undefined ? {} : { resources }),
+    },
+  };
 }
 
 function restarts(pod: Pod, nowMs: number): string {
@@ -72,7 +109,16 @@ export const podKind = defineKind<Pod>({
   singular: 'pod',
   shortNames: ['po'],
   categories: ['all'],
-  subresources: ['status', 'log', 'exec', 'attach', 'portforward', 'binding'],
+  subresources: [
+    'status',
+    'log',
+    'exec',
+    'attach',
+    'portforward',
+    'binding',
+    'ephemeralcontainers',
+    'resize',
+  ],
   schema: 'Pod',
   nameRule: 'subdomain',
   selectableFields: [
@@ -92,6 +138,10 @@ export const podKind = defineKind<Pod>({
       pod.spec === undefined ? pod : { ...pod, status: initialPodStatus(pod.spec) },
     validate: validatePod,
     validateUpdate: validatePodUpdate,
+    parts: {
+      ephemeralcontainers: { take: takeEphemeralContainers, validateUpdate: validateEphemeralUpdate },
+      resize: { take: takeResize, validateUpdate: validateResize },
+    },
     warnings: podWarnings,
     admit,
     graceSeconds,

@@ -32,6 +32,7 @@ function patchOperation(kind: Kind): Json {
   const types = ['json-patch', 'merge-patch', 'strategic-merge-patch'].map(
     (type) => `application/${type}+json`,
   );
+  types.push('application/apply-patch+yaml');
   const content = Object.fromEntries(types.map((type) => [type, { schema }]));
   return { ...operation(kind, 'patch', WRITE_PARAMETERS), requestBody: { content } };
 }
