@@ -1,7 +1,7 @@
 // One container's spec, with everything it refers to resolved, as the machine needs it. Pure; throws ConfigFailed in
 // the kubelet's words.
 import { podUid } from '../base/brand.ts';
-import type { Container, Pod, VolumeMount } from '../kube/api-types.ts';
+import type { Container, EphemeralContainer, Pod, VolumeMount } from '../kube/api-types.ts';
 import type { ContainerConfig, ContainerMount, PodIdentity } from '../machine/machine.ts';
 import { containerEnv } from './container-env.ts';
 import type { NodeFacts } from './downward.ts';
@@ -57,6 +57,7 @@ export function containerConfig(container: Container, context: ConfigContext): C
     terminationMessagePath: container.terminationMessagePath ?? '/dev/termination-log',
     terminationMessagePolicy:
       container.terminationMessagePolicy === 'FallbackToLogsOnError' ? 'FallbackToLogsOnError' : 'File',
+    targetContainer: (container as EphemeralContainer).targetContainerName || undefined,
     annotations: instance.annotations,
   };
 }

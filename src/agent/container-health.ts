@@ -2,13 +2,12 @@
 // where a new engine has none yet, what the API was told of the very same instance holds on: a restarted engine makes no
 // container unready.
 import type { Container, ContainerStatus, Pod } from '../kube/api-types.ts';
-import { type Instance, isRunning } from './container-instances.ts';
+import { type Instance, isRunning, statusesOf } from './container-instances.ts';
 import { hookKey, type Observed, probeKey } from './observed.ts';
 
 /** The container's status in the API, if it tells of this very instance and that it runs. */
 function toldOf(pod: Pod, instance: Instance): ContainerStatus | undefined {
-  const { initContainerStatuses = [], containerStatuses = [] } = pod.status ?? {};
-  const told = [...initContainerStatuses, ...containerStatuses].find((one) => one.name === instance.name);
+  const told = statusesOf(pod.status).find((one) => one.name === instance.name);
   const isSame = told?.containerID?.replace(/^.*:\/\//, '') === instance.id;
   return isSame && told?.state?.running !== undefined ? told : undefined;
 }

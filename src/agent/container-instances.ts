@@ -2,7 +2,7 @@
 // start; what was only created does not count: it may be thrown away and made again under the same attempt.
 import { createHash } from 'node:crypto';
 import { containerId } from '../base/brand.ts';
-import type { Container, ContainerStatus, Pod } from '../kube/api-types.ts';
+import type { Container, ContainerStatus, EphemeralContainer, Pod, PodStatus } from '../kube/api-types.ts';
 import { isSidecar } from '../kube/pod.ts';
 import type { ContainerState, ObservedContainer, ObservedSandbox } from '../machine/machine.ts';
 import type { ExitedState } from './backoff.ts';
@@ -31,9 +31,19 @@ export function definitionHash(container: Container): string {
 
 export const initContainers = (pod: Pod): readonly Container[] => pod.spec?.initContainers ?? [];
 export const appContainers = (pod: Pod): readonly Container[] => pod.spec?.containers ?? [];
+/** KEP-277: run once, beside the others, and count for nothing. */
+export const ephemeralContainers = (pod: Pod): readonly EphemeralContainer[] =>
+  pod.spec?.ephemeralContainers ?? [];
+/** All that make up the pod's life. */
 export const allContainers = (pod: Pod): readonly Container[] => [
   ...initContainers(pod),
   ...appContainers(pod),
+];
+
+/** All that may have an instance. */
+export const everyContainer = (pod: Pod): readonly Container[] => [
+  ...allContainers(pod),
+  ...ephemeralContainers(pod),
 ];
 
 export const isRunning = (instance: Instance): instance is Running => instance.state.kind === 'running';
@@ -99,12 +109,21 @@ export function streakOf(container: Container, instance: Instance): number {
   return isDefinitionChanged(container, instance) ? 0 : Number(instance.annotations[STREAK_ANNOTATION] ?? 0);
 }
 
+export function statusesOf(status: PodStatus | undefined): readonly ContainerStatus[] {
+  const {
+    initContainerStatuses = [],
+    containerStatuses = [],
+    ephemeralContainerStatuses = [],
+  } = status ?? {};
+  return [...initContainerStatuses, ...containerStatuses, ...ephemeralContainerStatuses];
+}
+
 /**
  * Adds the instances only the API remembers: after a reboot the machine has forgotten them, and what ran once under
  * restartPolicy Never must not run again. One that was running then is an exit nobody saw.
  */
 export function recollect(pod: Pod, observed: Observed): Observed {
-  const statuses = [...(pod.status?.initContainerStatuses ?? []), ...(pod.status?.containerStatuses ?? [])];
+  const statuses = statusesOf(pod.status);
   const lost = statuses.filter(
     (status) =>
       status.containerID !== undefined &&

@@ -4,6 +4,7 @@ import type { Container, Pod } from '../kube/api-types.ts';
 import { isSidecar } from '../kube/pod.ts';
 import { restartOf } from './backoff.ts';
 import {
+  allContainers,
   type Instance,
   initContainers,
   isExited,
@@ -25,6 +26,7 @@ export type Next = { readonly attempt: number; readonly streak: number; readonly
 export function nextInstance(pod: Pod, container: Container, observed: Observed): Next | undefined {
   const last = lastRunOf(observed, container.name);
   if (last === undefined) return { attempt: 0, streak: 0, atMs: 0 };
+  if (!allContainers(pod).includes(container)) return undefined;
   if (isOfFormerRound(last, observed)) return anew(last, container, observed);
   if (isRunning(last)) return isOrphan(last, observed) ? followUp(last, container, observed) : undefined;
   const isInit = initContainers(pod).includes(container);

@@ -6,7 +6,7 @@ import type { ContainerTarget, NodeApi } from '../client/node-api.ts';
 import type { Container, ContainerStatus, Pod } from '../kube/api-types.ts';
 import type { Machine, ObservedPod } from '../machine/machine.ts';
 import { podIdentity } from './container-config.ts';
-import { allContainers, hasRun, isRunning } from './container-instances.ts';
+import { everyContainer, hasRun, isRunning } from './container-instances.ts';
 
 export type NodeApiOptions = {
   readonly machine: Machine;
@@ -55,7 +55,7 @@ type Located = { readonly pod: Pod; readonly container: Container; readonly obse
 
 function chooseContainer(pod: Pod, wanted: string | undefined): Container {
   const { name, annotations } = pod.metadata ?? {};
-  const containers = allContainers(pod);
+  const containers = everyContainer(pod);
   const chosen = wanted ?? annotations?.[DEFAULT_CONTAINER] ?? onlyContainer(pod);
   const found = containers.find((container) => container.name === chosen);
   if (found !== undefined) return found;

@@ -9,7 +9,7 @@ import type { DnsConfig, Machine, PodIdentity } from '../machine/machine.ts';
 import type { Action } from './action.ts';
 import type { RunCheck } from './checks/check.ts';
 import { containerConfig } from './container-config.ts';
-import { allContainers, newestSandbox } from './container-instances.ts';
+import { everyContainer, newestSandbox } from './container-instances.ts';
 import type { NodeFacts } from './downward.ts';
 import { type ImagePuller, pullPolicyOf } from './image-puller.ts';
 import { type HookNote, hookKey, type Observed, type ReadyImage, type Step } from './observed.ts';
@@ -119,7 +119,7 @@ function podOf({ pod, identity }: ActionContext): Pod {
 }
 
 function containerOf(context: ActionContext, name: string): Container {
-  const container = allContainers(podOf(context)).find((one) => one.name === name);
+  const container = everyContainer(podOf(context)).find((one) => one.name === name);
   if (container === undefined) throw new Error(`an action for a container the pod does not have: ${name}`);
   return container;
 }

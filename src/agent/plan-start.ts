@@ -9,6 +9,8 @@ import {
   appContainers,
   createdInstance,
   definitionHash,
+  ephemeralContainers,
+  everyContainer,
   HASH_ANNOTATION,
   initContainers,
   lastRunOf,
@@ -30,13 +32,15 @@ export function planStart(pod: Pod, observed: Observed, nowMs: number): Plan {
   const actions: Action[] = [
     ...prepareSandbox(observed),
     ...prepareVolumes(pod, observed),
-    ...prepareImages(pod, allContainers(pod), { observed, nowMs }),
+    ...prepareImages(pod, everyContainer(pod), { observed, nowMs }),
     ...planTidy(pod, observed),
   ];
   return joinPlans([
     { actions },
     ...allContainers(pod).map((container) => planRunning(pod, container, { observed, nowMs })),
-    ...containersInTurn(pod, observed).map((container) => planNext(pod, container, { observed, nowMs })),
+    ...[...containersInTurn(pod, observed), ...ephemeralContainers(pod)].map((container) =>
+      planNext(pod, container, { observed, nowMs }),
+    ),
   ]);
 }
 

@@ -4,7 +4,14 @@
 import type { Container, Pod } from '../kube/api-types.ts';
 import { isSidecar, isTerminal } from '../kube/pod.ts';
 import type { Action, Plan } from './action.ts';
-import { allContainers, initContainers, isRunning, msOf, type Running } from './container-instances.ts';
+import {
+  allContainers,
+  initContainers,
+  isRunning,
+  msOf,
+  type Running,
+  statusesOf,
+} from './container-instances.ts';
 import { joinPlans } from './hold-back.ts';
 import type { Observed } from './observed.ts';
 import { planRemoval } from './plan-removal.ts';
@@ -93,6 +100,5 @@ function planHelpers(pod: Pod, observed: Observed, { nowMs, deadlineMs }: StopTi
 }
 
 function isFinalStatusWritten(pod: Pod): boolean {
-  const statuses = [...(pod.status?.initContainerStatuses ?? []), ...(pod.status?.containerStatuses ?? [])];
-  return isTerminal(pod) && statuses.every((status) => status.state?.running === undefined);
+  return isTerminal(pod) && statusesOf(pod.status).every((status) => status.state?.running === undefined);
 }

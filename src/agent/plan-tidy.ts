@@ -3,7 +3,7 @@ import { BOUNDS } from '../base/bounds.ts';
 import type { Pod } from '../kube/api-types.ts';
 import type { Action } from './action.ts';
 import {
-  allContainers,
+  everyContainer,
   type Instance,
   isRunning,
   isStartable,
@@ -35,7 +35,7 @@ export function planTidy(pod: Pod, observed: Observed): readonly Action[] {
 /** The last instances that ran, for the status and `kubectl logs --previous`, and those that can still be started. */
 function keptInstances(pod: Pod, observed: Observed): ReadonlySet<Instance> {
   return new Set(
-    allContainers(pod).flatMap((container) => [
+    everyContainer(pod).flatMap((container) => [
       ...runsOf(observed, container.name).slice(-1 - BOUNDS.deadInstancesPerContainer),
       ...observed.containers.filter(
         (one) => one.name === container.name && isStartable(container, one, observed),

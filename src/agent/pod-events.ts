@@ -1,11 +1,11 @@
 // The Events of one pod: the recorder with the pod's reference and, for a container, its field path. Also the events
 // that tell of a state rather than of a deed: back-offs, read off a change of the status.
 import type { EventRecorder } from '../client/event-recorder.ts';
-import type { ContainerStatus, Pod, PodStatus } from '../kube/api-types.ts';
+import type { Pod, PodStatus } from '../kube/api-types.ts';
 import type { PodIdentity } from '../machine/machine.ts';
 import type { Action } from './action.ts';
 import type { CheckResult } from './checks/check.ts';
-import { initContainers } from './container-instances.ts';
+import { ephemeralContainers, initContainers, statusesOf } from './container-instances.ts';
 import { NEXT_RESTART } from './container-status.ts';
 import type { Step } from './observed.ts';
 import type { ProbeTarget } from './probe-targets.ts';
@@ -21,9 +21,11 @@ export function podEvents(
 ): PodEvents {
   const fieldPath = (name: string): string => {
     const current = pod();
-    const isInit =
-      current !== undefined && initContainers(current).some((container) => container.name === name);
-    return `spec.${isInit ? 'initContainers' : 'containers'}{${name}}`;
+    const isIn = (containers: readonly { readonly name: string }[]): boolean =>
+      containers.some((container) => container.name === name);
+    if (current !== undefined && isIn(initContainers(current))) return `spec.initContainers{${name}}`;
+    const isEphemeral = current !== undefined && isIn(ephemeralContainers(current));
+    return `spec.${isEphemeral ? 'ephemeralContainers' : 'containers'}{${name}}`;
   };
   return {
     tell(type, reason, message, container) {
@@ -87,7 +89,7 @@ function pullEvent(
 
 /** A container that has just come to wait for a back-off. */
 export function tellBackOffs(events: PodEvents, pod: Pod, status: PodStatus): void {
-  const before = new Map(statusesOf(pod.status ?? {}).map((one) => [one.name, one]));
+  const before = new Map(statusesOf(pod.status).map((one) => [one.name, one]));
   for (const one of statusesOf(status)) {
     const waiting = one.state?.waiting;
     const old = before.get(one.name);
@@ -105,8 +107,4 @@ export function tellBackOffs(events: PodEvents, pod: Pod, status: PodStatus): vo
       events.tell('Warning', 'Failed', 'Error: ImagePullBackOff', one.name);
     }
   }
-}
-
-function statusesOf(status: PodStatus): readonly ContainerStatus[] {
-  return [...(status.initContainerStatuses ?? []), ...(status.containerStatuses ?? [])];
 }

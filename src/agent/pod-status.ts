@@ -6,6 +6,7 @@ import { isTerminal, qosClassOf } from '../kube/pod.ts';
 import { isPostStartDone } from './container-health.ts';
 import {
   appContainers,
+  ephemeralContainers,
   initContainers,
   isRunning,
   lastRunOf,
@@ -44,6 +45,9 @@ export function podStatus(pod: Pod, observed: Observed, nowMs: number): PodStatu
     ...(pod.metadata?.generation === undefined ? {} : { observedGeneration: pod.metadata.generation }),
     ...(initContainerStatuses.length === 0 ? {} : { initContainerStatuses }),
     containerStatuses,
+    ...(ephemeralContainers(pod).length === 0
+      ? {}
+      : { ephemeralContainerStatuses: ephemeralStatuses(context) }),
     conditions: podConditions({
       pod,
       nowMs,
@@ -63,6 +67,13 @@ function restartOf(observed: Observed): ConditionFacts['restart'] {
   if (round === undefined) return undefined;
   const message = `Container ${round.trigger.name} exited with code ${round.exitCode}, triggering pod restart`;
   return { message, isEnding: isRoundEnding(observed) };
+}
+
+function ephemeralStatuses(context: StatusContext): readonly ContainerStatus[] {
+  return ephemeralContainers(context.pod).map((container) => {
+    const { started: _, ...status } = containerStatus(container, context, { isInTurn: true });
+    return { ...status, ready: false };
+  });
 }
 
 function initStatuses(context: StatusContext): readonly ContainerStatus[] {

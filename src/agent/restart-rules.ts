@@ -23,23 +23,26 @@ export type Round = {
   /** The instance whose exit began it. */
   readonly trigger: Instance;
   readonly exitCode: number;
+  /** Of the containers that restart: all but ephemeral ones. */
+  readonly names: ReadonlySet<string>;
 };
 
 /** The newest round that an exit began; undefined: the first goes on. */
 export function roundOf(pod: Pod, observed: Observed): Round | undefined {
+  const names = new Set(allContainers(pod).map(({ name }) => name));
   const triggers = observed.containers.filter(isExited).flatMap((instance): Round[] => {
     const container = allContainers(pod).find(({ name }) => name === instance.name);
     const { exitCode, finishedAtMs } = instance.state;
     const action = container === undefined ? undefined : restartActionOf(container, exitCode);
     return action === 'RestartAllContainers'
-      ? [{ beganAtMs: finishedAtMs, trigger: instance, exitCode }]
+      ? [{ beganAtMs: finishedAtMs, trigger: instance, exitCode, names }]
       : [];
   });
   return triggers.sort((a, b) => b.beganAtMs - a.beganAtMs)[0];
 }
 
 export function isOfFormerRound(instance: Instance, { round }: Pick<Observed, 'round'>): boolean {
-  return round !== undefined && instance.createdAtMs < round.beganAtMs;
+  return round !== undefined && round.names.has(instance.name) && instance.createdAtMs < round.beganAtMs;
 }
 
 /** While it is true nothing of the new round starts. */

@@ -12,7 +12,7 @@ import type {
   Secret,
 } from '../kube/api-types.ts';
 import { claimNameOf, isBound } from '../kube/storage.ts';
-import { allContainers } from './container-instances.ts';
+import { everyContainer } from './container-instances.ts';
 
 export type SourceRef = {
   readonly kind: 'ConfigMap' | 'Secret' | 'PersistentVolumeClaim' | 'CSIDriver';
@@ -32,7 +32,7 @@ export type Sources = {
 /** Every object the pod's containers, volumes and pulls refer to, each once. */
 export function sourceRefs(pod: Pod): readonly SourceRef[] {
   const refs = [
-    ...allContainers(pod).flatMap(refsOfEnv),
+    ...everyContainer(pod).flatMap(refsOfEnv),
     ...(pod.spec?.volumes ?? []).flatMap((volume) => [
       ref('ConfigMap', volume.configMap?.name),
       ref('Secret', volume.secret?.secretName),

@@ -52,7 +52,6 @@ const TABLE: readonly Entry[] = [
     })),
     { path: `spec.${list}[].volumeDevices`, effect: 'refused' as const },
   ]),
-  { path: 'spec.ephemeralContainers', effect: 'refused' },
   { path: 'spec.runtimeClassName', effect: 'warned' },
   { path: 'spec.hostUsers', value: false, effect: 'warned' },
   { path: 'spec.resourceClaims', effect: 'refused' },

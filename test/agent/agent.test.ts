@@ -4,7 +4,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { PodwrightError } from '../../src/base/errors.ts';
 import { CONFIG_MAPS, NODES } from '../../src/client/resources.ts';
-import type { VolumeSetup } from '../../src/machine/machine.ts';
+import type { ContainerConfig, VolumeSetup } from '../../src/machine/machine.ts';
+import type { Behaviour } from './fake-machine.ts';
 import { container, podOf, sidecar, UID, World } from './world.ts';
 
 test('a pod comes up, is Ready, and its story is told in events', async () => {
@@ -419,5 +420,34 @@ test('an absent image under pull policy Never, and a name that does not parse', 
   assert.ok(
     story.some((line) => line.startsWith('InspectFailed: Failed to apply default image tag "NoGood"')),
   );
+  await world.stop();
+});
+
+test('an ephemeral container runs once, beside the others, and counts for nothing', async () => {
+  const behaviour = (name: string): Behaviour =>
+    name === 'debug' ? { runMs: 5000, exitCode: 3 } : { sigtermMs: 10 };
+  const world = new World({ behaviour });
+  await world.start();
+  await world.create(podOf());
+  await world.clock.advance(1000);
+  const debug = { ...container('debug'), targetContainerName: 'a' };
+  await world.patch({ spec: { ephemeralContainers: [debug] } });
+  await world.clock.advance(1000);
+  const [status] = world.pod().status?.ephemeralContainerStatuses ?? [];
+  assert.ok(status?.state?.running);
+  const created = world.machine.calls
+    .filter((call) => call.name === 'createContainer')
+    .map((call) => (call.detail as ContainerConfig).targetContainer);
+  assert.deepEqual(created, [undefined, 'a']);
+  await world.crash();
+  await world.clock.advance(600_000);
+  const [ended] = world.pod().status?.ephemeralContainerStatuses ?? [];
+  assert.equal(ended?.state?.terminated?.exitCode, 3);
+  assert.equal(ended?.restartCount, 0);
+  assert.equal(world.pod().status?.conditions?.find(({ type }) => type === 'Ready')?.status, 'True');
+  assert.equal(world.status('a').restartCount, 0);
+  await world.delete();
+  await world.clock.advance(60_000);
+  assert.equal(world.hasPod(), false);
   await world.stop();
 });

@@ -85,6 +85,17 @@ const CASES: readonly (readonly [Partial<PodSpec>, string])[] = [
     withContainer({ resources: { requests: { cpu: '-1' } } }),
     `${C}.resources.requests[cpu]: Invalid value: "-1": must be greater than or equal to 0`,
   ],
+  [
+    withContainer(
+      {},
+      { ephemeralContainers: [{ name: 'd', image: 'x', livenessProbe: { exec: { command: ['x'] } } }] },
+    ),
+    'spec.ephemeralContainers[0].livenessProbe: Forbidden: cannot be set for an Ephemeral Container',
+  ],
+  [
+    withContainer({}, { ephemeralContainers: [{ name: 'd', image: 'x', targetContainerName: 'nope' }] }),
+    'spec.ephemeralContainers[0].targetContainerName: Not found: "nope"',
+  ],
   [withContainer({ restartPolicy: 'Often' }), `${C}.restartPolicy: Unsupported value: "Often"`],
   [
     withContainer({

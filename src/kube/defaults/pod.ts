@@ -174,6 +174,12 @@ function defaultSpec(spec: PodSpec): PodSpec {
       ...(spec.initContainers && {
         initContainers: spec.initContainers.map((container) => defaultContainer(container, spec)),
       }),
+      ...(spec.ephemeralContainers && {
+        ephemeralContainers: spec.ephemeralContainers.map((container) => ({
+          ...container,
+          ...defaultContainer(container, spec),
+        })),
+      }),
       ...(spec.volumes && { volumes: spec.volumes.map(defaultVolume) }),
     },
   );

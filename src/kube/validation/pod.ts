@@ -10,6 +10,7 @@ import {
   validateResources,
   validateSeccomp,
 } from './container.ts';
+import { validateEphemeralContainers } from './ephemeral.ts';
 import { dnsLabel, dnsSubdomain, qualifiedName, type Rule } from './names.ts';
 import { validateLabels } from './object-meta.ts';
 import { oneOf, withinRange } from './rules.ts';
@@ -214,6 +215,7 @@ function validateSpec(spec: PodSpec): FieldError[] {
   return [
     ...validateVolumes(spec),
     ...validateContainers(spec),
+    ...validateEphemeralContainers(spec),
     ...validateHostPorts(spec),
     ...(restartPolicy && !policies.includes(restartPolicy)
       ? [notSupported('spec.restartPolicy', restartPolicy, policies)]
