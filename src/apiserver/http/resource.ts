@@ -286,8 +286,6 @@ export async function serveResource(
     case 'status':
     case 'ephemeralcontainers':
     case 'resize':
-    case 'ephemeralcontainers':
-    case 'resize':
       return serveItem(exchange, parts, { ...route, name });
     case 'binding':
       return serveBinding(exchange, parts, { namespace: namespace ?? '', name });
