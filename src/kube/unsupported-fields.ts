@@ -41,6 +41,7 @@ const CONTAINER_FIELDS_MISSING = ['resizePolicy'];
 
 const TABLE: readonly Entry[] = [
   ...VOLUME_SOURCES_MISSING.map((name) => ({ path: `spec.volumes[].${name}`, effect: 'refused' as const })),
+  { path: 'spec.volumes[].emptyDir.medium', value: 'HugePages', effect: 'refused' },
   ...PROJECTIONS_MISSING.map((name) => ({
     path: `spec.volumes[].projected.sources[].${name}`,
     effect: 'refused' as const,

@@ -178,6 +178,12 @@ describe('volumes', () => {
     const events = await engine.kube('events', '--for', 'pod/first');
     assert.doesNotMatch(events, /FailedMount/, 'waiting for the volume is no failure');
 
+    await engine.kill();
+    await engine.start();
+    await engine.waitReady('first');
+    assert.equal(await sh('first', 'cat /data/kept'), 'kept\n', 'the next engine took both over');
+    assert.equal((await engine.pod('first')).status?.containerStatuses?.[0]?.restartCount, 0);
+
     await gone('first');
     await apply(claiming('second', 'data'));
     await engine.waitReady('second');

@@ -50,6 +50,17 @@ test('a claim', () => {
   for (const [spec, expected] of table) assert.deepEqual(texts(validateClaim(claim(spec))), expected);
 });
 
+test('what a claim or a volume asks for and nobody here does is refused by name', () => {
+  const dataSource = { kind: 'PersistentVolumeClaim', name: 'other' };
+  assert.deepEqual(texts(validateClaim(claim({ dataSource }))), [
+    'spec.dataSource: Forbidden: Podwright does not have this yet',
+  ]);
+  const spec = { accessModes: ['ReadWriteOnce'], capacity: { storage: '1Gi' }, hostPath: { path: '/x' } };
+  assert.deepEqual(texts(validatePersistentVolume({ spec: { ...spec, mountOptions: ['noatime'] } })), [
+    'spec.mountOptions: Forbidden: may not specify mount options for this volume type',
+  ]);
+});
+
 test('a claim gets its volume and its class once, and nothing else changes', () => {
   const table: readonly (readonly [ClaimSpec, ClaimSpec, 'may' | 'may not'])[] = [
     [{}, { volumeName: 'v' }, 'may'],
@@ -94,9 +105,7 @@ test('a volume', () => {
     [{ hostPath, capacity: {} }, ['spec.capacity[storage]: Required value']],
     [
       { hostPath, persistentVolumeReclaimPolicy: 'Burn' },
-      [
-        'spec.persistentVolumeReclaimPolicy: Unsupported value: "Burn": supported values: "Delete", "Recycle", "Retain"',
-      ],
+      ['spec.persistentVolumeReclaimPolicy: Unsupported value: "Burn": supported values: "Delete", "Retain"'],
     ],
   ];
   for (const [spec, expected] of table)

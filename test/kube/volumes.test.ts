@@ -99,6 +99,8 @@ test('more than one source, and what Podwright does not have, are refused by nam
   assert.deepEqual(refused({ projected: { sources: [{ clusterTrustBundle: { path: 't' } }] } }), [
     'spec.volumes[0].projected.sources[0].clusterTrustBundle',
   ]);
+  assert.deepEqual(refused({ emptyDir: { medium: 'HugePages' } }), ['spec.volumes[0].emptyDir.medium']);
+  assert.deepEqual(refused({ emptyDir: { medium: 'Memory' } }), []);
   assert.deepEqual(refused({ downwardAPI: {} }), []);
 });
 

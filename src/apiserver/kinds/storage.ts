@@ -160,6 +160,18 @@ export const storageClassKind = defineKind<StorageClass>({
   ],
 });
 
+/** Stored for whoever reads them, and not acted upon. */
+function csiDriverWarnings({ spec }: CSIDriver): readonly string[] {
+  const asked = {
+    requiresRepublish: spec.requiresRepublish === true,
+    seLinuxMount: spec.seLinuxMount === true,
+    tokenRequests: (spec.tokenRequests ?? []).length > 0,
+  };
+  return Object.entries(asked)
+    .filter(([, isAsked]) => isAsked)
+    .map(([field]) => `spec.${field}: Podwright accepts this field but does not act on it yet`);
+}
+
 export const csiDriverKind = defineKind<CSIDriver>({
   ...CSI_DRIVERS,
   ...storage,
@@ -182,6 +194,7 @@ export const csiDriverKind = defineKind<CSIDriver>({
       },
     }),
     validate: validateCsiDriver,
+    warnings: csiDriverWarnings,
   },
   columns: [
     nameColumn(),

@@ -19,15 +19,18 @@ type Named = {
 export const keyOf = ({ metadata }: Named): string => `${metadata?.namespace ?? ''}/${metadata?.name ?? ''}`;
 export const clusterKey = (name: string): string => `/${name}`;
 
-/** Pods on a node that mount the claim; one that is not scheduled yet cannot have started with it. */
-export function scheduledUsers({ pods }: ClusterVolumes, claim: PersistentVolumeClaim): readonly Pod[] {
-  const { namespace, name } = claim.metadata ?? {};
-  return [...pods.values()].filter(
-    (pod) =>
-      pod.metadata?.namespace === namespace &&
-      Boolean(pod.spec?.nodeName) &&
-      (pod.spec?.volumes ?? []).some((volume) => claimNameOf(pod, volume) === name),
-  );
+/** Keys of the claims that pods on a node mount; a pod that is not scheduled yet cannot have started with one. */
+export function claimsInUse({ pods }: ClusterVolumes): ReadonlySet<string> {
+  const scheduled = [...pods.values()].filter(({ spec }) => Boolean(spec?.nodeName));
+  return new Set(scheduled.flatMap(claimKeysOf));
+}
+
+/** What a pod mounts by a claim; most pods mount nothing so. */
+export function claimKeysOf(pod: Pod): readonly string[] {
+  return (pod.spec?.volumes ?? []).flatMap((volume) => {
+    const name = claimNameOf(pod, volume);
+    return name === undefined ? [] : [`${pod.metadata?.namespace}/${name}`];
+  });
 }
 
 /** The newest of the classes marked as default, as Kubernetes chooses. */

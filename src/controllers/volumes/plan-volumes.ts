@@ -9,11 +9,11 @@ import type { PersistentVolume, PersistentVolumeClaim, Pod, StorageClass } from 
 import { isOwnedBy, PV_PROTECTION, PVC_PROTECTION } from '../../kube/storage.ts';
 import {
   type ClusterVolumes,
+  claimsInUse,
   clusterKey,
   defaultClass,
   isFor,
   keyOf,
-  scheduledUsers,
 } from './cluster-volumes.ts';
 import { isFit, matchVolume } from './match-volume.ts';
 
@@ -39,10 +39,11 @@ export const PROVISIONED_BY = 'pv.kubernetes.io/provisioned-by';
 
 export function planVolumes(cluster: ClusterVolumes): readonly VolumeStep[] {
   const taken = new Set<string>();
+  const used = claimsInUse(cluster);
   return [
     ...[...cluster.pods.values()].flatMap((pod) => planEphemeral(pod, cluster)),
     ...[...cluster.claims.values()].flatMap((claim) => {
-      const steps = planClaim(claim, cluster, taken);
+      const steps = planClaim(claim, cluster, { taken, isInUse: used.has(keyOf(claim)) });
       // Two claims of one pass do not get the same volume.
       for (const step of steps) if (step.kind === 'updateVolume') taken.add(keyOf(step.volume));
       return steps;
@@ -78,9 +79,8 @@ function planEphemeral(pod: Pod, { claims }: ClusterVolumes): readonly VolumeSte
 function planClaim(
   claim: PersistentVolumeClaim,
   cluster: ClusterVolumes,
-  taken: ReadonlySet<string>,
+  { taken, isInUse }: { readonly taken: ReadonlySet<string>; readonly isInUse: boolean },
 ): readonly VolumeStep[] {
-  const isInUse = scheduledUsers(cluster, claim).length > 0;
   if (claim.metadata?.deletionTimestamp !== undefined)
     return isInUse
       ? []

@@ -19,7 +19,7 @@ import {
 } from '../../client/resources.ts';
 import type { StorageClass } from '../../kube/api-types.ts';
 import { DEFAULT_CLASS_ANNOTATION } from '../../kube/storage.ts';
-import { type ClusterVolumes, keyOf } from './cluster-volumes.ts';
+import { type ClusterVolumes, claimKeysOf, keyOf } from './cluster-volumes.ts';
 import type { LocalProvisioner } from './local-provisioner.ts';
 import { PROVISIONER, planVolumes, type VolumeStep } from './plan-volumes.ts';
 
@@ -77,17 +77,21 @@ export async function runVolumesController(
   };
 
   const informers: Promise<void>[] = [];
-  const follow = <T extends KubeObject>(ref: ResourceRef<T>): ReadonlyMap<string, T> => {
+  /** What is not relevant is not kept, and wakes nobody. */
+  const follow = <T extends KubeObject>(
+    ref: ResourceRef<T>,
+    isRelevant: (object: T) => boolean = () => true,
+  ): ReadonlyMap<string, T> => {
     const objects = new Map<string, T>();
     unsynced.add(ref.plural);
     const handlers = {
       onObject: (object: T): void => {
+        if (!isRelevant(object)) return;
         objects.set(keyOf(object), object);
         void work();
       },
       onDelete: (object: T): void => {
-        objects.delete(keyOf(object));
-        void work();
+        if (objects.delete(keyOf(object))) void work();
       },
       onSynced: (): void => {
         unsynced.delete(ref.plural);
@@ -103,7 +107,7 @@ export async function runVolumesController(
     claims: follow(PERSISTENT_VOLUME_CLAIMS),
     volumes: follow(PERSISTENT_VOLUMES),
     classes: follow(STORAGE_CLASSES),
-    pods: follow(PODS),
+    pods: follow(PODS, (pod) => claimKeysOf(pod).length > 0),
   };
   await Promise.all(informers);
   cancelRetry();

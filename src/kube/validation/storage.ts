@@ -45,6 +45,8 @@ function validateClassName(name: string | undefined, field: string): FieldError[
   return name ? dnsSubdomain(name).map((message) => invalid(field, name, message)) : [];
 }
 
+const CLAIM_FIELDS_MISSING = ['dataSource', 'dataSourceRef', 'volumeAttributesClassName'] as const;
+
 /** @param field "spec", or the path of a template's spec. */
 export function validateClaimSpec(spec: PersistentVolumeClaimSpec | undefined, field: string): FieldError[] {
   return [
@@ -52,6 +54,9 @@ export function validateClaimSpec(spec: PersistentVolumeClaimSpec | undefined, f
     ...validateStorage(spec?.resources?.requests?.storage, `${field}.resources[storage]`),
     ...validateClassName(spec?.storageClassName, `${field}.storageClassName`),
     ...validateVolumeMode(spec?.volumeMode, `${field}.volumeMode`),
+    ...CLAIM_FIELDS_MISSING.filter((name) => spec?.[name] !== undefined).map((name) =>
+      forbidden(`${field}.${name}`, 'Podwright does not have this yet'),
+    ),
   ];
 }
 
@@ -130,6 +135,9 @@ function validateSource(spec: PersistentVolumeSpec, field: string): FieldError[]
     ...(path?.split('/').includes('..')
       ? [invalid(`${field}.${source}.path`, path, "must not contain '..'")]
       : []),
+    ...((spec.mountOptions ?? []).length > 0
+      ? [forbidden(`${field}.mountOptions`, 'may not specify mount options for this volume type')]
+      : []),
     ...(local !== undefined && spec.nodeAffinity?.required === undefined
       ? [required(`${field}.nodeAffinity`, 'Local volume requires node affinity')]
       : []),
@@ -145,7 +153,7 @@ export function validatePersistentVolume({ spec = {} }: PersistentVolume): Field
       ? [required('spec.capacity')]
       : validateStorage(capacity.storage, 'spec.capacity[storage]')),
     ...others.map((name) => notSupported('spec.capacity', name, ['storage'])),
-    ...oneOf(policy, ['Delete', 'Recycle', 'Retain'], 'spec.persistentVolumeReclaimPolicy'),
+    ...oneOf(policy, ['Delete', 'Retain'], 'spec.persistentVolumeReclaimPolicy'),
     ...validateClassName(spec.storageClassName, 'spec.storageClassName'),
     ...validateVolumeMode(spec.volumeMode, 'spec.volumeMode'),
     ...validateSource(spec, 'spec'),
