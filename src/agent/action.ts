@@ -46,6 +46,7 @@ export type Action =
       /** Message of the Killing event, for a preStop hook. */
       readonly why?: string | undefined;
     }
+  | { readonly kind: 'resizeContainer'; readonly container: string; readonly id: ContainerId }
   | {
       readonly kind: 'removeContainer';
       readonly container: string;
@@ -78,6 +79,7 @@ export function actionKey(action: Action): string {
     case 'createContainer':
       return createKey(action.container, action.attempt, action.version);
     case 'startContainer':
+    case 'resizeContainer':
     case 'removeContainer':
       return `${action.kind} ${action.id}`;
     case 'signalContainer':
@@ -123,6 +125,7 @@ function subjectOf(action: Action): string {
     case 'createContainer':
     case 'startContainer':
     case 'signalContainer':
+    case 'resizeContainer':
     case 'removeContainer':
       return `container ${action.container}`;
   }

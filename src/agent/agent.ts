@@ -10,6 +10,7 @@ import type { NodeApi } from '../client/node-api.ts';
 import type { ResourceApi } from '../client/resource-api.ts';
 import { PODS } from '../client/resources.ts';
 import type { Pod } from '../kube/api-types.ts';
+import { effectiveRequests, isTerminal, type ResourceAmounts } from '../kube/pod.ts';
 import { quantityMilli, quantityValue } from '../kube/quantity.ts';
 import type { DnsConfig, Machine, PodIdentity } from '../machine/machine.ts';
 import { checkRunner } from './checks/run-check.ts';
@@ -68,6 +69,7 @@ export function createAgent(options: AgentOptions): Agent {
     puller: new ImagePuller(machine.images),
     runCheck: checkRunner(machine),
     random: options.random ?? Math.random,
+    requestsOfOthers: (uid) => requestsOfAll([...workers].filter(([other]) => other !== uid)),
     node: { ...nodeInfo(node, options.nodeDns), restartPeriodMsMax: options.restartPeriodMsMax },
   };
   const recorder = createEventRecorder({ api, clock, log, component: 'kubelet', host: node.name });
@@ -130,6 +132,14 @@ export function createAgent(options: AgentOptions): Agent {
       await registration.stop();
     },
   };
+}
+
+function requestsOfAll(workers: readonly (readonly [PodUid, PodWorker])[]): ResourceAmounts {
+  const all = workers.flatMap(([, { pod }]) =>
+    pod?.spec === undefined || isTerminal(pod) ? [] : [effectiveRequests(pod.spec)],
+  );
+  const sum = (name: string): number => all.reduce((total, one) => total + (one[name] ?? 0), 0);
+  return { cpu: sum('cpu'), memory: sum('memory') };
 }
 
 function describeNode(options: AgentOptions): NodeDescription {

@@ -7,6 +7,7 @@ import { isSidecar } from '../kube/pod.ts';
 import type { ContainerState, ObservedContainer, ObservedSandbox } from '../machine/machine.ts';
 import type { ExitedState } from './backoff.ts';
 import type { Observed } from './observed.ts';
+import { resizeOf } from './resize.ts';
 import { isOfFormerRound, restartActionOf, roundOf } from './restart-rules.ts';
 
 export type Instance = ObservedContainer;
@@ -52,11 +53,14 @@ export const hasRun = (instance: Instance): instance is Running | Exited =>
   isRunning(instance) || isExited(instance);
 
 /** Instances that have run, oldest first. */
-export function runsOf(observed: Observed, name: string): readonly (Running | Exited)[] {
+export function runsOf(observed: Pick<Observed, 'containers'>, name: string): readonly (Running | Exited)[] {
   return observed.containers.filter((one) => one.name === name).filter(hasRun);
 }
 
-export function lastRunOf(observed: Observed, name: string): Running | Exited | undefined {
+export function lastRunOf(
+  observed: Pick<Observed, 'containers'>,
+  name: string,
+): Running | Exited | undefined {
   return runsOf(observed, name).at(-1);
 }
 
@@ -95,7 +99,8 @@ export function isStartable(container: Container, instance: Instance, observed: 
 /** KEP-753: sidecars always; init containers never after success. A container's own rules and policy win (KEP-5307). */
 export function shouldRestart(pod: Pod, container: Container, instance: Exited): boolean {
   // The agent stopped it to put the changed definition in its place: no policy is asked.
-  if (instance.stopSignalledAtMs !== undefined && isDefinitionChanged(container, instance)) return true;
+  const isReplaced = isDefinitionChanged(container, instance) || resizeOf(container, instance) === 'restart';
+  if (instance.stopSignalledAtMs !== undefined && isReplaced) return true;
   if (restartActionOf(container, instance.state.exitCode) !== undefined) return true;
   const isInit = initContainers(pod).includes(container);
   const policy = container.restartPolicy ?? pod.spec?.restartPolicy ?? 'Always';

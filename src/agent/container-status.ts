@@ -13,10 +13,12 @@ import {
   isRunning,
   type Running,
   runsOf,
+  statusesOf,
   streakOf,
 } from './container-instances.ts';
 import { nextInstance } from './next-instance.ts';
 import type { Observed, Step } from './observed.ts';
+import { refusalOf, resizeOf } from './resize.ts';
 
 export type StatusContext = {
   readonly pod: Pod;
@@ -52,7 +54,24 @@ export function containerStatus(
     restartCount: last?.attempt ?? 0,
     ready: isOneShot ? isDone : isReady({ pod, container }, last, observed),
     started: !isOneShot && isStarted({ pod, container }, last, observed),
-    ...(container.resources === undefined ? {} : { resources: container.resources }),
+    ...resourcesOf(container, last, context),
+  };
+}
+
+/** What it was given (allocatedResources) and what it has (resources): until a resize is done, what was told before. */
+function resourcesOf(
+  container: Container,
+  last: Running | Exited | undefined,
+  { pod, observed }: StatusContext,
+): Pick<ContainerStatus, 'resources' | 'allocatedResources'> {
+  const isResizing = last !== undefined && isRunning(last) && resizeOf(container, last) !== 'none';
+  const told = isResizing ? statusesOf(pod.status).find(({ name }) => name === container.name) : undefined;
+  const isRefused = isResizing && refusalOf(pod, observed) !== undefined;
+  const resources = told?.resources ?? container.resources;
+  const allocated = isRefused ? told?.allocatedResources : container.resources?.requests;
+  return {
+    ...(resources === undefined ? {} : { resources }),
+    ...(allocated === undefined ? {} : { allocatedResources: allocated }),
   };
 }
 

@@ -2,6 +2,7 @@
 // noted since it started. The machine's part survives the engine; the notes do not, and need not: losing them costs a
 // repeated step, never a wrong one.
 import type { ContainerId } from '../base/brand.ts';
+import type { ResourceAmounts } from '../kube/pod.ts';
 import type { ObservedPod } from '../machine/machine.ts';
 import type { Round } from './restart-rules.ts';
 
@@ -44,6 +45,8 @@ export type Notes = {
   readonly steps: ReadonlyMap<string, Step>;
   /** By probeKey(). */
   readonly probes: ReadonlyMap<string, ProbeVerdict>;
+  /** What the other pods of the node ask for; only looked at while this one is to be resized. */
+  readonly requestsOfOthers?: ResourceAmounts | undefined;
   /** By hookKey(). */
   readonly hooks: ReadonlyMap<string, HookNote>;
   /** Version of all ConfigMaps and Secrets the pod refers to: any change changes it. Absent: not all read yet. */
@@ -55,6 +58,7 @@ export type Notes = {
   readonly node: {
     readonly ips: readonly string[] /** "crun": scheme of containerID. */;
     readonly runtime: string;
+    readonly allocatable?: { readonly cpuMilli: number; readonly memoryBytes: number } | undefined;
     /** The longest restart back-off, where it is not Kubernetes' (KEP-5593). */
     readonly restartPeriodMsMax?: number | undefined;
   };

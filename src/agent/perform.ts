@@ -1,10 +1,13 @@
 // Carries out one action of a plan on the machine or the API, and tells its story as Events in the kubelet's words.
 // Errors are not handled here but by the pod's worker; problemOf() says how the kubelet would call them.
+
+import type { PodUid } from '../base/brand.ts';
 import type { Clock } from '../base/clock.ts';
 import { errorText, isPodwrightError } from '../base/errors.ts';
 import type { ResourceApi } from '../client/resource-api.ts';
 import { PODS } from '../client/resources.ts';
 import type { Container, Pod } from '../kube/api-types.ts';
+import type { ResourceAmounts } from '../kube/pod.ts';
 import type { DnsConfig, Machine, PodIdentity } from '../machine/machine.ts';
 import type { Action } from './action.ts';
 import type { RunCheck } from './checks/check.ts';
@@ -15,6 +18,7 @@ import { type ImagePuller, pullPolicyOf } from './image-puller.ts';
 import { type HookNote, hookKey, type Observed, type ReadyImage, type Step } from './observed.ts';
 import { type PodEvents, tellBackOffs } from './pod-events.ts';
 import { pullForPod, pullVolumeImages } from './pull-image.ts';
+import { containerResources, podResources } from './resource-config.ts';
 import { runHook } from './run-hook.ts';
 import { sandboxConfig } from './sandbox-config.ts';
 import type { SourceCache } from './source-cache.ts';
@@ -39,6 +43,8 @@ export type AgentParts = {
   readonly runCheck: RunCheck;
   /** 0..1 */
   readonly random: () => number;
+  /** What the pods of the node but this one ask for. */
+  readonly requestsOfOthers: (uid: PodUid) => ResourceAmounts;
   readonly sources: SourceCache;
   readonly node: NodeInfo;
 };
@@ -95,6 +101,9 @@ export async function perform(action: Action, context: ActionContext): Promise<L
     case 'signalContainer':
       if (action.why) events.tell('Normal', 'Killing', action.why, action.container);
       await machine.signalContainer(action.id, action.signal);
+      return undefined;
+    case 'resizeContainer':
+      await resizeContainer(action, context);
       return undefined;
     case 'runHook':
       return performHook(action, context);
@@ -182,6 +191,14 @@ async function createContainer(action: ActionOf<'createContainer'>, context: Act
   events.tell('Normal', 'Created', `Created container: ${name}`, name);
 }
 
+async function resizeContainer(action: ActionOf<'resizeContainer'>, context: ActionContext): Promise<void> {
+  const { resources } = containerOf(context, action.container);
+  const { machine } = context.parts;
+  const ofPod = podResources(podOf(context));
+  await machine.updateContainerResources(action.id, containerResources(resources), ofPod);
+  context.events.tell('Normal', 'ResizeCompleted', `Resized container ${action.container}`, action.container);
+}
+
 /** A hook that fails is told as an Event and noted: what follows from it is the plan's. */
 async function performHook(action: ActionOf<'runHook'>, context: ActionContext): Promise<Learned> {
   const { parts, events, observed, signal } = context;
@@ -257,6 +274,8 @@ export function problemOf(action: Action, error: unknown): NonNullable<Step['pro
       };
     case 'startContainer':
       return { reason: 'RunContainerError', message };
+    case 'resizeContainer':
+      return { reason: 'ResizeError', message };
     case 'createSandbox':
       return { reason: 'FailedCreatePodSandBox', message: `Failed to create pod sandbox: ${message}` };
     case 'setUpVolumes':

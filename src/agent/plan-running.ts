@@ -1,5 +1,6 @@
 // What a running container needs while its pod goes on: its postStart hook, or a stop of its own because of what it is
 // (definition changed) or what was found out about it (probe or hook failed). It restarts, or not, once it has ended. Pure.
+import { BOUNDS } from '../base/bounds.ts';
 import type { Container, Pod } from '../kube/api-types.ts';
 import { isSidecar } from '../kube/pod.ts';
 import type { Action, Plan } from './action.ts';
@@ -12,6 +13,7 @@ import {
   type Running,
 } from './container-instances.ts';
 import { hookKey, type Observed, type ProbeKind, probeKey } from './observed.ts';
+import { refusalOf, resizeOf } from './resize.ts';
 import { isOfFormerRound } from './restart-rules.ts';
 import { planStopOf, stopBegunAtMs } from './stop-instance.ts';
 
@@ -30,8 +32,16 @@ export function planRunning(pod: Pod, container: Container, { observed, nowMs }:
     const deadlineMs = (begunMs ?? nowMs) + reason.graceMs;
     return planStopOf(last, { container, deadlineMs, isInTurn: true, why: reason.why }, { observed, nowMs });
   }
-  if (isPostStartDone({ pod, container }, last, observed)) return { actions: [] };
+  if (isPostStartDone({ pod, container }, last, observed))
+    return planResize(pod, container, { observed, nowMs });
   return { actions: [{ kind: 'runHook', hook: 'postStart', container: container.name, id: last.id }] };
+}
+
+function planResize(pod: Pod, container: Container, { observed, nowMs }: Now): Plan {
+  const last = lastRunOf(observed, container.name);
+  if (last === undefined || resizeOf(container, last) !== 'update') return { actions: [] };
+  if (refusalOf(pod, observed) !== undefined) return { actions: [], wakeAtMs: nowMs + BOUNDS.resizeRetryMs };
+  return { actions: [{ kind: 'resizeContainer', container: container.name, id: last.id }] };
 }
 
 /** Neither hooks nor grace (KEP-5532). */
@@ -59,6 +69,8 @@ function reasonToStop(
     const why = `Container ${name} failed ${unhealthy} probe${willRestart ? ', will be restarted' : ''}`;
     return { why, graceMs: own === undefined ? grace : own * 1000 };
   }
+  if (resizeOf(container, instance) === 'restart' && refusalOf(pod, observed) === undefined)
+    return { why: `Container ${name} resize requires restart`, graceMs: grace };
   // Begun by an engine that knew why: it is brought to its end.
   return stopBegunAtMs(instance, observed) === undefined ? undefined : { why: '', graceMs: grace };
 }

@@ -4,6 +4,7 @@ import { timeText } from '../base/clock.ts';
 import type { ContainerStatus, Pod, PodCondition } from '../kube/api-types.ts';
 import { isSidecar } from '../kube/pod.ts';
 import { initContainers } from './container-instances.ts';
+import type { Refusal } from './resize.ts';
 
 export type ConditionFacts = {
   readonly pod: Pod;
@@ -11,11 +12,17 @@ export type ConditionFacts = {
   readonly phase: string;
   readonly isSandboxReady: boolean;
   readonly isInitialized: boolean;
+  readonly resize: ResizeFacts | undefined;
   /** All containers are being restarted in place: what of the former round still runs. */
   readonly restart: { readonly message: string; readonly isEnding: boolean } | undefined;
   readonly initContainerStatuses: readonly ContainerStatus[];
   readonly containerStatuses: readonly ContainerStatus[];
 };
+
+/** A resize that is not done: refused for now, or under way, perhaps with an error. */
+export type ResizeFacts = { readonly refusal?: Refusal | undefined; readonly error?: string | undefined };
+const RESIZE_PENDING = 'PodResizePending';
+const RESIZE_IN_PROGRESS = 'PodResizeInProgress';
 
 type Verdict = { readonly status: 'True' | 'False'; readonly reason?: string; readonly message?: string };
 const TRUE: Verdict = { status: 'True' };
@@ -31,8 +38,10 @@ export function podConditions(facts: ConditionFacts): readonly PodCondition[] {
     ['ContainersReady', containersReady],
     ['PodScheduled', TRUE],
   ];
-  const all = [...own, ...restartInPlace(facts, before)];
-  const others = before.filter((condition) => !all.some(([type]) => type === condition.type));
+  const all = [...own, ...restartInPlace(facts, before), ...resizeVerdicts(facts)];
+  // Told only while they are true.
+  const isOfResize = (type: string): boolean => type === RESIZE_PENDING || type === RESIZE_IN_PROGRESS;
+  const others = before.filter(({ type }) => !isOfResize(type) && !all.some(([known]) => known === type));
   return [
     ...all.map(([type, verdict]) =>
       condition(
@@ -42,6 +51,15 @@ export function podConditions(facts: ConditionFacts): readonly PodCondition[] {
     ),
     ...others,
   ];
+}
+
+/** KEP-1287. */
+function resizeVerdicts({ resize }: ConditionFacts): readonly (readonly [string, Verdict])[] {
+  if (resize === undefined) return [];
+  const { refusal, error } = resize;
+  if (refusal !== undefined) return [[RESIZE_PENDING, { status: 'True', ...refusal }]];
+  if (error === undefined) return [[RESIZE_IN_PROGRESS, { status: 'True' }]];
+  return [[RESIZE_IN_PROGRESS, { status: 'True', reason: 'Error', message: error }]];
 }
 
 /** KEP-5532: True until everything of the former round has ended. */

@@ -16,7 +16,8 @@ import {
 import { containerStatus, type StatusContext } from './container-status.ts';
 import type { Observed } from './observed.ts';
 import { finalPhase, letsOthersStart, type Outcome, outcomeOf } from './outcome.ts';
-import { type ConditionFacts, podConditions } from './pod-conditions.ts';
+import { type ConditionFacts, podConditions, type ResizeFacts } from './pod-conditions.ts';
+import { refusalOf, resizing } from './resize.ts';
 import { isRoundEnding } from './restart-rules.ts';
 
 export function podStatus(pod: Pod, observed: Observed, nowMs: number): PodStatus {
@@ -55,11 +56,21 @@ export function podStatus(pod: Pod, observed: Observed, nowMs: number): PodStatu
       isSandboxReady: sandbox?.kind === 'ready',
       isInitialized: isInitialized || phase === 'Succeeded',
       restart: restartOf(seen),
+      resize: life === 'kept' ? resizeFacts(pod, seen) : undefined,
       initContainerStatuses,
       containerStatuses,
     }),
   };
   return { ...pod.status, ...computed };
+}
+
+function resizeFacts(pod: Pod, observed: Observed): ResizeFacts | undefined {
+  const names = resizing(pod, observed);
+  if (names.length === 0) return undefined;
+  const errors = [...observed.notes.steps].flatMap(([key, { problem }]) =>
+    problem !== undefined && key.startsWith('resizeContainer ') ? [problem.message] : [],
+  );
+  return { refusal: refusalOf(pod, observed), error: errors[0] };
 }
 
 function restartOf(observed: Observed): ConditionFacts['restart'] {

@@ -23,6 +23,7 @@ import { type PodEvents, podEvents, tellProbe, tellProblem } from './pod-events.
 import { podStatus } from './pod-status.ts';
 import { probeTargets } from './probe-targets.ts';
 import { Prober } from './prober.ts';
+import { resizing } from './resize.ts';
 
 type InFlight = { readonly action: Action; readonly abort: AbortController; readonly ended: Promise<void> };
 
@@ -115,14 +116,18 @@ export class PodWorker {
     const { parts, identity } = this.#options;
     const { machine, sources, node } = parts;
     const pod = this.#pod;
+    const machinePod = this.#withoutUnfinished(machine.observe(identity.uid));
     const isEnding = pod === undefined || pod.metadata?.deletionTimestamp !== undefined;
     return {
-      ...this.#withoutUnfinished(machine.observe(identity.uid)),
+      ...machinePod,
       notes: {
         images: this.#images,
         steps: this.#steps,
         probes: this.#prober.verdicts,
         hooks: this.#hooks,
+        ...(pod !== undefined && resizing(pod, machinePod).length > 0
+          ? { requestsOfOthers: parts.requestsOfOthers(identity.uid) }
+          : {}),
         sourcesVersion: pod === undefined ? undefined : sources.version(pod),
         volumesVersion: this.#volumesVersion,
         // Only looked at when the pod ends: then a directory without content counts, too.

@@ -18,6 +18,8 @@ export const BOUNDS = {
   pullBackoffMsMax: 300_000,
   /** kubelet's minimumGracePeriodInSeconds: time between the stop signal and SIGKILL, however little grace is left. */
   stopMsMin: 2_000,
+  /** A resize that waits for other pods to leave is looked at again: kubelet's own retry is as slow. */
+  resizeRetryMs: 60_000,
   /** What is kept of a probe's output: kubelet's maxReadLength. */
   probeOutputBytes: 10 * 1024,
   /** Redirects a probe follows: Go's HTTP client. */

@@ -36,6 +36,7 @@ const MACHINE_CODES = {
   RuntimeRefused: 'the OCI runtime does not work on this machine',
   CreateFailed: 'the container could not be created',
   StartFailed: 'the container was created but its command could not be started',
+  ResizeFailed: 'the resources of a running container could not be changed',
   HookFailed: 'a postStart or preStop hook failed',
   ConfigFailed: 'the container refers to something that is missing or wrong',
   NetworkFailed: 'the network of a sandbox could not be set up',

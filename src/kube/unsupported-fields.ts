@@ -37,8 +37,6 @@ const VOLUME_SOURCES_MISSING = [
 
 const PROJECTIONS_MISSING = ['clusterTrustBundle', 'podCertificate', 'serviceAccountToken'];
 
-const CONTAINER_FIELDS_MISSING = ['resizePolicy'];
-
 const TABLE: readonly Entry[] = [
   ...VOLUME_SOURCES_MISSING.map((name) => ({ path: `spec.volumes[].${name}`, effect: 'refused' as const })),
   { path: 'spec.volumes[].emptyDir.medium', value: 'HugePages', effect: 'refused' },
@@ -47,16 +45,11 @@ const TABLE: readonly Entry[] = [
     effect: 'refused' as const,
   })),
   ...['containers', 'initContainers'].flatMap((list) => [
-    ...CONTAINER_FIELDS_MISSING.map((name) => ({
-      path: `spec.${list}[].${name}`,
-      effect: 'warned' as const,
-    })),
     { path: `spec.${list}[].volumeDevices`, effect: 'refused' as const },
   ]),
   { path: 'spec.runtimeClassName', effect: 'warned' },
   { path: 'spec.hostUsers', value: false, effect: 'warned' },
   { path: 'spec.resourceClaims', effect: 'refused' },
-  { path: 'spec.resources', effect: 'warned' },
   { path: 'spec.overhead', effect: 'warned' },
 ];
 

@@ -87,6 +87,10 @@ export type Cgroups = {
   /** Paths are relative to the hierarchies' roots and begin with a slash, as the OCI spec's linux.cgroupsPath. */
   podPath(uid: PodUid, qosClass: QosClass): string;
   createPod(path: string, resources: CgroupResources): Promise<void>;
+  /** Sets what there is of resources on a group that exists; what is absent stays. */
+  apply(path: string, resources: CgroupResources): Promise<void>;
+  /** Bytes in use by the group and all below. */
+  memoryUsage(path: string): number;
   /** Every pod's group that there is, in whatever hierarchy, whoever made it. */
   pods(): readonly { readonly uid: string; readonly path: string }[];
   /** Puts a process into a group of its own, in one hierarchy: enough to account for it and to find it. */
@@ -113,20 +117,31 @@ export function createCgroups(parent: string, layout: CgroupLayout = cgroupLayou
     return directoriesOf(CGROUP_ROOT).filter(isCgroupFs);
   };
 
+  const apply = async (path: string, resources: CgroupResources): Promise<void> => {
+    const settings = version === 'v2' ? settingsV2(resources) : settingsV1(resources);
+    for (const [controller, file, value] of settings) {
+      const root = version === 'v2' ? unified : v1.get(controller);
+      if (root !== undefined) await writeFile(join(root, path, file), value);
+    }
+  };
+
   const createPod = async (path: string, resources: CgroupResources): Promise<void> => {
     if (version === 'v2' && unified !== undefined) {
       await createV2(unified, path);
-      for (const [, file, value] of settingsV2(resources)) await writeFile(join(unified, path, file), value);
-      return;
+      return apply(path, resources);
     }
     for (const controller of ['cpu', 'memory', 'pids']) {
       const root = v1.get(controller);
       if (root !== undefined) await mkdir(join(root, path), { recursive: true });
     }
-    for (const [controller, file, value] of settingsV1(resources)) {
-      const root = v1.get(controller);
-      if (root !== undefined) await writeFile(join(root, path, file), value);
-    }
+    await apply(path, resources);
+  };
+
+  const memoryUsage = (path: string): number => {
+    const root = version === 'v2' ? unified : v1.get('memory');
+    if (root === undefined) return 0;
+    const file = version === 'v2' ? 'memory.current' : 'memory.usage_in_bytes';
+    return Number(readFileSync(join(root, path, file), 'utf8'));
   };
 
   const addProcess = async (path: string, pid: number): Promise<void> => {
@@ -173,7 +188,7 @@ export function createCgroups(parent: string, layout: CgroupLayout = cgroupLayou
   };
 
   const podPath = (uid: PodUid, qosClass: QosClass): string => `/${parent}/${QOS_DIRS[qosClass]}/pod${uid}`;
-  return { podPath, createPod, pods, addProcess, pids, killAll, remove, removeParents };
+  return { podPath, createPod, apply, memoryUsage, pods, addProcess, pids, killAll, remove, removeParents };
 }
 
 function directoriesOf(dir: string): string[] {

@@ -209,6 +209,8 @@ function machineOf(context: MachineContext, parts: Parts): Machine {
     createContainer: (config, signal) => containers.create(config, signal),
     startContainer: (id) => containers.start(id),
     signalContainer: (id, signal) => containers.signal(id, signal),
+    updateContainerResources: (id, resources, podResources) =>
+      containers.updateResources(id, resources, podResources),
     removeContainer: (id, options) => containers.remove(id, options),
     exec: async (id, options) => {
       const record = running(id);

@@ -164,6 +164,8 @@ export type ObservedContainer = {
   readonly state: ContainerState;
   /** Set once signalContainer was called: when the first signal of a stop was sent. Survives the engine. */
   readonly stopSignalledAtMs?: number | undefined;
+  /** What its cgroup is set to. Absent: it was made by an engine that did not note it. */
+  readonly resources?: CgroupResources | undefined;
   readonly annotations: Readonly<Record<string, string>>;
 };
 
@@ -339,6 +341,15 @@ export type Machine = {
   startContainer(id: ContainerId): Promise<void>;
   /** Sends a signal to PID 1 ("SIGTERM") and remembers when the first was sent; SIGKILL ends the whole container. */
   signalContainer(id: ContainerId, signal: string): Promise<void>;
+  /**
+   * In-place resize: sets the cgroups of a running container and of its pod; observe() tells it from then on. Throws
+   * ResizeFailed, such as for a memory limit below what is in use; then nothing but the pod's own limit may have changed.
+   */
+  updateContainerResources(
+    id: ContainerId,
+    resources: CgroupResources,
+    podResources: CgroupResources,
+  ): Promise<void>;
   /** Kills what is left of it, unmounts, deletes; its log goes only with `log: 'remove'`. */
   removeContainer(id: ContainerId, options: { readonly log: 'keep' | 'remove' }): Promise<void>;
 

@@ -27,7 +27,7 @@ function observeSandbox(record: SandboxRecord): ObservedSandbox {
 }
 
 function observeContainer(record: ContainerRecord): ObservedContainer {
-  const { name, attempt, sandboxAttempt, image, imageId, annotations } = record.config;
+  const { name, attempt, sandboxAttempt, image, imageId, annotations, resources } = record.config;
   return {
     id: containerIdOf(instanceOf(record.config)),
     name,
@@ -38,6 +38,7 @@ function observeContainer(record: ContainerRecord): ObservedContainer {
     createdAtMs: record.createdAtMs,
     state: containerState(record),
     stopSignalledAtMs: record.stopSignalledAtMs,
+    resources,
     annotations,
   };
 }

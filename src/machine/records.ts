@@ -41,6 +41,7 @@ export type RememberedConfig = Pick<
   | 'imageId'
   | 'tty'
   | 'annotations'
+  | 'resources'
   | 'terminationMessagePolicy'
 >;
 

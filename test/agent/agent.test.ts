@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { PodwrightError } from '../../src/base/errors.ts';
 import { CONFIG_MAPS, NODES } from '../../src/client/resources.ts';
+import type { Container } from '../../src/kube/api-types.ts';
 import type { ContainerConfig, VolumeSetup } from '../../src/machine/machine.ts';
 import type { Behaviour } from './fake-machine.ts';
 import { container, podOf, sidecar, UID, World } from './world.ts';
@@ -449,5 +450,60 @@ test('an ephemeral container runs once, beside the others, and counts for nothin
   await world.delete();
   await world.clock.advance(60_000);
   assert.equal(world.hasPod(), false);
+  await world.stop();
+});
+
+const sized = (cpu: string, more: Partial<Container> = {}): Container =>
+  container('a', {
+    resources: { requests: { cpu, memory: '64Mi' }, limits: { cpu, memory: '64Mi' } },
+    ...more,
+  });
+const resizeConditions = (world: World): readonly string[] =>
+  (world.pod().status?.conditions ?? [])
+    .filter(({ type }) => type.startsWith('PodResize'))
+    .map(({ type, reason = '' }) => `${type} ${reason}`);
+
+test('a resize reaches the running container, and the status tells when', async () => {
+  const world = new World();
+  await world.start();
+  await world.create(podOf({ containers: [sized('500m')] }));
+  await world.clock.advance(1000);
+  await world.patch({ spec: { containers: [sized('1')] } });
+  await world.clock.settle();
+  assert.deepEqual(resizeConditions(world), ['PodResizeInProgress ']);
+  assert.deepEqual(world.status('a').resources, sized('500m').resources);
+  assert.deepEqual(world.status('a').allocatedResources, sized('1').resources?.requests);
+  await world.clock.advance(100);
+  assert.deepEqual(resizeConditions(world), []);
+  assert.deepEqual(world.status('a').resources, sized('1').resources);
+  assert.equal(world.status('a').restartCount, 0);
+  await world.stop();
+});
+
+test('a resize may need a restart, or wait for the node', async () => {
+  const world = new World();
+  await world.start();
+  const other = podOf({ containers: [sized('1')] }, { name: 'other', uid: 'uid-other' });
+  await world.create(other);
+  const policy = { resizePolicy: [{ resourceName: 'cpu', restartPolicy: 'RestartContainer' }] };
+  await world.create(podOf({ containers: [sized('500m', policy)] }));
+  await world.clock.advance(1000);
+  await world.patch({ spec: { containers: [sized('900m', policy)] } });
+  await world.clock.advance(1000);
+  assert.equal(world.status('a').restartCount, 1);
+  assert.match(world.story().join(), /Killing: Container a resize requires restart/);
+
+  await world.patch({ spec: { containers: [sized('3')] } });
+  await world.clock.advance(1000);
+  assert.deepEqual(resizeConditions(world), ['PodResizePending Infeasible']);
+  assert.deepEqual(world.status('a').allocatedResources, sized('900m').resources?.requests);
+
+  await world.patch({ spec: { containers: [sized('1500m')] } });
+  await world.clock.advance(1000);
+  assert.deepEqual(resizeConditions(world), ['PodResizePending Deferred']);
+  await world.delete(0, 'other');
+  await world.clock.advance(120_000);
+  assert.deepEqual(resizeConditions(world), []);
+  assert.deepEqual(world.status('a').resources, sized('1500m').resources);
   await world.stop();
 });

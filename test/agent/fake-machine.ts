@@ -7,6 +7,7 @@ import type { Clock } from '../../src/base/clock.ts';
 import { PodwrightError } from '../../src/base/errors.ts';
 import { normalImageName, parseImageReference } from '../../src/kube/image-reference.ts';
 import type {
+  CgroupResources,
   ContainerConfig,
   ExecOptions,
   ExecProcess,
@@ -216,7 +217,7 @@ export class FakeMachine implements Machine {
   async createContainer(config: ContainerConfig, signal: AbortSignal): Promise<ContainerId> {
     const pod = this.#podOf(config.pod);
     this.#called('createContainer', config.pod.uid, config);
-    const { name, attempt, sandboxAttempt, image, imageId, annotations } = config;
+    const { name, attempt, sandboxAttempt, image, imageId, annotations, resources } = config;
     const id = containerId(`${config.pod.uid}_${name}_${attempt}`);
     const { state } = pod.sandboxes.find((one) => one.attempt === sandboxAttempt) ?? {};
     if (state?.kind !== 'ready')
@@ -224,7 +225,7 @@ export class FakeMachine implements Machine {
     if (pod.containers.some((one) => one.id === id && one.state.kind !== 'incomplete')) return id;
     this.#disk.commands.set(id, config.command ?? []);
     const createdAtMs = this.#options.clock.nowMs();
-    const base = { id, name, attempt, sandboxAttempt, image, imageId, annotations, createdAtMs };
+    const base = { id, name, attempt, sandboxAttempt, image, imageId, annotations, resources, createdAtMs };
     pod.containers.push({ ...base, state: { kind: 'incomplete' } });
     try {
       await this.#wait(signal);
@@ -268,6 +269,12 @@ export class FakeMachine implements Machine {
     if (signal === 'SIGKILL') this.#exit(id, 137);
     else if (sigtermMs !== undefined)
       clock.at(clock.nowMs() + sigtermMs, () => this.#exit(id, sigtermExitCode));
+  }
+
+  async updateContainerResources(id: ContainerId, resources: CgroupResources): Promise<void> {
+    this.#called('updateContainerResources', uidOf(id), { id, resources });
+    await this.#wait();
+    this.#change(id, () => ({ resources }));
   }
 
   async removeContainer(id: ContainerId): Promise<void> {

@@ -41,7 +41,16 @@ const script = fc.array(behaviour, { minLength: 1, maxLength: 3 });
 
 const happening = fc.record({
   afterMs: fc.constantFrom(0, 1, 3, 500, 4_000, 25_000, 400_000),
-  kind: fc.constantFrom('crash', 'crash', 'killInfra', 'changeImage', 'failCalls', 'compact', 'storm'),
+  kind: fc.constantFrom(
+    'crash',
+    'crash',
+    'killInfra',
+    'changeImage',
+    'failCalls',
+    'compact',
+    'storm',
+    'resize',
+  ),
 });
 
 const lifeModel = {
@@ -144,6 +153,7 @@ async function live(life: Life): Promise<{ world: World; laws: Laws }> {
     if (kind === 'compact') world.api.compact();
     if (kind === 'failCalls') failCalls(3);
     if (kind === 'changeImage') await changeImage(world, life);
+    if (kind === 'resize') await resize(world);
     if (kind === 'storm') await storm(world, 20);
     laws.assertKept();
   }
@@ -156,6 +166,14 @@ async function changeImage(world: World, life: Life): Promise<void> {
   const { initContainers = [], containers } = podOfLife(life).spec ?? { containers: [] };
   await world.patch({
     spec: { initContainers: initContainers.map(change), containers: containers.map(change) },
+  });
+}
+
+async function resize(world: World): Promise<void> {
+  const containers = world.pod().spec?.containers ?? [];
+  const resources = { limits: { cpu: '1', memory: '64Mi' }, requests: { cpu: '1', memory: '64Mi' } };
+  await world.patch({
+    spec: { containers: containers.map((one) => (one.name === 'a0' ? { ...one, resources } : one)) },
   });
 }
 

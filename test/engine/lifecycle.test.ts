@@ -1,11 +1,13 @@
-// Probes and hooks on real containers: what only a kernel, a runtime and a network can show.
+// Probes, hooks and resizes on real containers: what only a kernel, a runtime and a network can show.
 import assert from 'node:assert/strict';
+import { existsSync, globSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { PODS } from '../../src/client/resources.ts';
 import { eventually, TestEngine } from '../lib/engine.ts';
 import { podOf, shell } from '../lib/manifests.ts';
 
-describe('probes and hooks', () => {
+describe('probes, hooks and resizes', () => {
   const engine = new TestEngine();
   before(async () => {
     await engine.start();
@@ -77,26 +79,72 @@ describe('probes and hooks', () => {
       volumes: [{ name: 'data', hostPath: { path: dir, type: 'DirectoryOrCreate' } }],
     };
     await engine.api.create(PODS, podOf('hooked', [app], spec));
-    const read = async (): Promise<string> =>
-      (await import('node:fs')).readFileSync(`${dir}/story`, { encoding: 'utf8', flag: 'a+' });
+    const read = (): string => readFileSync(`${dir}/story`, { encoding: 'utf8', flag: 'a+' });
     const waiting = await eventually(
       'it is being created',
       async () => (await engine.pod('hooked')).status?.containerStatuses?.[0]?.state?.waiting?.reason,
     );
     assert.equal(waiting, 'ContainerCreating');
     await engine.waitReady('hooked');
-    assert.equal(await read(), 'greeted\n');
+    assert.equal(read(), 'greeted\n');
     await engine.kube('delete', 'pod', 'hooked', '--wait=false');
-    await eventually('preStop has begun', async () =>
-      (await read()).includes('leaving') ? true : undefined,
-    );
+    await eventually('preStop has begun', async () => (read().includes('leaving') ? true : undefined));
     await engine.kill();
     await engine.start();
     await eventually('the pod is gone', async () =>
       (await engine.kubectl('get', 'pod', 'hooked')).code === 1 ? true : undefined,
     );
-    const story = (await read()).trim().split('\n');
+    const story = read().trim().split('\n');
     assert.equal(story.filter((line) => line === 'leaving').length, 2, 'the hook was begun again');
     assert.equal(story.at(-1), 'usr1', 'and the signal came after it');
   });
+
+  test('a resize changes the cgroups of the running container and of its pod', async () => {
+    const of = (cpu: string, memory: string) => ({ limits: { cpu, memory }, requests: { cpu, memory } });
+    await engine.api.create(
+      PODS,
+      podOf('sized', [shell('app', 'exec sleep 3721', { resources: of('100m', '32Mi') })]),
+    );
+    await engine.waitReady('sized');
+    const limits = async (): Promise<string> => {
+      const { metadata } = await engine.pod('sized');
+      return cgroupLimits(`pod${metadata?.uid}`, 'app').join();
+    };
+    assert.equal(await limits(), '10000,33554432,10000,33554432');
+    for (const [cpu, memory, wanted] of [
+      ['200m', '64Mi', '20000,67108864,20000,67108864'],
+      ['150m', '48Mi', '15000,50331648,15000,50331648'],
+    ] as const) {
+      const patch = JSON.stringify({ spec: { containers: [{ name: 'app', resources: of(cpu, memory) }] } });
+      await engine.kube('patch', 'pod', 'sized', '--subresource=resize', '-p', patch);
+      await eventually(`it has ${cpu} and ${memory}`, async () => {
+        const [status] = (await engine.pod('sized')).status?.containerStatuses ?? [];
+        return status?.resources?.limits?.cpu === cpu ? true : undefined;
+      });
+      assert.equal(await limits(), wanted);
+    }
+    assert.equal((await engine.pod('sized')).status?.containerStatuses?.[0]?.restartCount, 0);
+    const refused = await engine.kubectl(
+      ...['patch', 'pod', 'sized', '--subresource=resize', '-p'],
+      '{"spec":{"containers":[{"name":"app","resources":{"requests":{"cpu":"50m"}}}]}}',
+    );
+    assert.match(refused.stderr, /Pod QOS Class may not change as a result of resizing/);
+  });
 });
+
+/** cpu quota and memory limit of the pod's group, then of the container's, on cgroup v1 or v2. */
+function cgroupLimits(pod: string, container: string): readonly string[] {
+  const dirs = (root: string): readonly string[] => {
+    const found = globSync(`${root}/podwright-*/*/${pod}`)[0] ?? assert.fail(`no group of ${pod} in ${root}`);
+    return [found, globSync(`${found}/*_${container}_*`)[0] ?? assert.fail(`no group of ${container}`)];
+  };
+  const read = (dir: string, file: string): string => readFileSync(join(dir, file), 'utf8').trim();
+  if (existsSync('/sys/fs/cgroup/cgroup.controllers'))
+    return dirs('/sys/fs/cgroup').flatMap((dir) => [
+      read(dir, 'cpu.max').split(' ')[0] ?? '',
+      read(dir, 'memory.max'),
+    ]);
+  const cpus = dirs('/sys/fs/cgroup/cpu').map((dir) => read(dir, 'cpu.cfs_quota_us'));
+  const memories = dirs('/sys/fs/cgroup/memory').map((dir) => read(dir, 'memory.limit_in_bytes'));
+  return cpus.flatMap((cpu, index) => [cpu, memories[index] ?? '']);
+}

@@ -269,6 +269,18 @@ export function machineContract(name: string, makeRig: () => Promise<Rig>): void
       await removed(pod);
     });
 
+    test('the resources of a running container change in place, and are remembered', async () => {
+      const pod = await startPod('resized');
+      const id = await run(pod, 'app', { kind: 'run' });
+      const resources = { cpuRequestMilli: 100, cpuLimitMilli: 200, memoryLimitBytes: 64 * 1024 * 1024 };
+      await rig.machine.updateContainerResources(id, resources, {});
+      await rig.crash();
+      const { machine } = rig;
+      assert.deepEqual(observed(machine, pod, id).resources, resources);
+      assert.equal(observed(machine, pod, id).state.kind, 'running');
+      await removed(pod);
+    });
+
     test('a command that does not exist fails at start and is exited with StartError', async () => {
       const pod = await startPod('missing');
       const { machine, imageId } = rig;

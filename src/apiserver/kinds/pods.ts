@@ -40,7 +40,7 @@ function takeEphemeralContainers(wanted: Pod, current: Pod): Pod {
   return { ...current, spec: { ...spec, ephemeralContainers: wanted.spec?.ephemeralContainers ?? [] } };
 }
 
-/** Resources and resize policies of containers, and the pod's own resources. */
+/** Resources and resize policies of containers; the pod's own resources stay. */
 function takeResize(wanted: Pod, current: Pod): Pod {
   const spec = current.spec ?? { containers: [] };
   const resized = (containers: readonly Container[], from: readonly Container[] = []): readonly Container[] =>
@@ -52,7 +52,6 @@ function takeResize(wanted: Pod, current: Pod): Pod {
         ...(resizePolicy === undefined ? {} : { resizePolicy }),
       };
     });
-  const resources = wanted.spec?.resources;
   return {
     ...current,
     spec: {
@@ -61,7 +60,6 @@ function takeResize(wanted: Pod, current: Pod): Pod {
       ...(spec.initContainers && {
         initContainers: resized(spec.initContainers, wanted.spec?.initContainers),
       }),
-      ...(resources === undefined ? {} : { resources }),
     },
   };
 }

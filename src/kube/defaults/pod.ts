@@ -180,6 +180,7 @@ function defaultSpec(spec: PodSpec): PodSpec {
           ...defaultContainer(container, spec),
         })),
       }),
+      ...(spec.resources && { resources: defaultResources(spec.resources) }),
       ...(spec.volumes && { volumes: spec.volumes.map(defaultVolume) }),
     },
   );

@@ -368,6 +368,14 @@ export function validateContainer(
       `${field}.terminationMessagePolicy`,
     ),
     ...validateRestart(container, field),
+    ...(container.resizePolicy ?? []).flatMap(({ resourceName, restartPolicy }, index) => {
+      const at = `${field}.resizePolicy[${index}]`;
+      const policies = spec.restartPolicy === 'Never' ? ['NotRequired'] : ['NotRequired', 'RestartContainer'];
+      return [
+        ...oneOf(resourceName, ['cpu', 'memory'], `${at}.resourceName`),
+        ...oneOf(restartPolicy, policies, `${at}.restartPolicy`),
+      ];
+    }),
     ...validatePorts(container, spec, field),
     ...validateEnv(container, field),
     ...validateMounts(container, spec, field),
