@@ -12,8 +12,9 @@ const FLOORS: Readonly<Record<string, readonly string[]>> = {
   apiserver: ['base', 'kube', 'store', 'client'],
   agent: ['base', 'kube', 'client', 'machine'],
   scheduler: ['base', 'kube', 'client'],
+  simulator: ['base', 'kube', 'scheduler'],
   controllers: ['base', 'kube', 'client'],
-  cli: ['base', 'kube', 'client', 'machine'],
+  cli: ['base', 'kube', 'client', 'machine', 'scheduler', 'simulator'],
   main: [
     'base',
     'kube',

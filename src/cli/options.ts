@@ -48,6 +48,23 @@ export function parseCount(text: string): number {
   return Number(text);
 }
 
+/** A whole number from `least` up. */
+export function parseCountFrom(least: number): (text: string) => number {
+  return (text) => {
+    const count = parseCount(text);
+    if (count < least) throw new InvalidArgumentError(`want a whole number from ${least} up`);
+    return count;
+  };
+}
+
+/** A number above 0: 0.9, 1.2. */
+export function parseShare(text: string): number {
+  const share = Number(text);
+  if (!/^\d*\.?\d+$/.test(text) || !(share > 0))
+    throw new InvalidArgumentError('want a number above 0, such as 0.9');
+  return share;
+}
+
 /** Two engines on one machine differ in these; the environment variables save typing them. */
 export function addDirOptions(command: Command): Command {
   const dir = (flag: string, what: string, variable: string, path: string): Option =>

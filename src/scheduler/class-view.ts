@@ -116,6 +116,28 @@ export class ClassView {
     return allFit(clusterFilters, node);
   }
 
+  /**
+   * The best of these nodes alone, by the scores that need no comparison with others; -1 when none of them fits. Schedulers
+   * that look at a sample of the cluster use it.
+   */
+  bestOf(nodes: readonly number[]): number {
+    this.refresh();
+    let best = -1;
+    let bestScore = -1;
+    for (const node of nodes) {
+      const score = this.#tree.scores[node] ?? -1;
+      if (score <= bestScore || !allFit(this.#crew.clusterFilters, node)) continue;
+      bestScore = score;
+      best = node;
+    }
+    return best;
+  }
+
+  /** The first plug-in that objects to the node. */
+  objector(node: number): PluginName | undefined {
+    return this.#crew.filters.find((filter) => !filter.fits(node))?.name;
+  }
+
   /** What the first objecting plug-in has against the node; undefined when it fits. */
   objection(node: number): Objection | undefined {
     for (const filter of this.#crew.filters) {

@@ -55,6 +55,7 @@ export class Cluster {
   readonly #topologies = new Map<string, Topology>();
   readonly #counters = new Map<string, PodCounter>();
   readonly #ownedTerms = new Map<string, OwnedTerm>();
+  readonly #podsByPriority = new Map<number, number>();
   readonly #changes = new Int32Array(BOUNDS.nodeChanges);
   #capacity = 0;
 
@@ -84,6 +85,12 @@ export class Cluster {
 
   podsOn(node: number): readonly PlacedPod[] {
     return this.#pods[node] ?? [];
+  }
+
+  /** Whether anybody is there who could be preempted by that priority. */
+  hasPodsBelow(priority: number): boolean {
+    for (const [other, count] of this.#podsByPriority) if (other < priority && count > 0) return true;
+    return false;
   }
 
   get namespaceLabelsOf(): (namespace: string) => Labels {
@@ -239,6 +246,8 @@ export class Cluster {
     scoredMemoryBytes[node] = (scoredMemoryBytes[node] ?? 0) + sign * podClass.scoredMemoryBytes;
     for (const counter of this.#counters.values())
       if (!(isTerminating && counter.ignoresTerminating)) counter.add(podClass, node, sign);
+    const { priority } = podClass;
+    this.#podsByPriority.set(priority, (this.#podsByPriority.get(priority) ?? 0) + sign);
     this.usageVersion += 1;
     this.#changes[this.usageVersion % this.#changes.length] = node;
   }

@@ -7,13 +7,6 @@ import type { PluginName } from './framework.ts';
 import type { PodClass } from './pod-class.ts';
 import { DEFAULT_PROFILE, type Profile } from './profile.ts';
 
-export type Diagnosis = {
-  /** kube-scheduler's FailedScheduling message. */
-  readonly message: string;
-  /** The plug-ins that objected: only what concerns them can help. */
-  readonly plugins: ReadonlySet<PluginName>;
-};
-
 export class Placement {
   readonly cluster: Cluster;
   readonly #profiles: ReadonlyMap<string, Profile>;
@@ -47,22 +40,34 @@ export class Placement {
     return this.viewOf(podClass).best();
   }
 
-  diagnose(podClass: PodClass): Diagnosis {
+  /** The plug-ins that object, each where it is the first to: only what concerns them can help. */
+  rejectedBy(podClass: PodClass): ReadonlySet<PluginName> {
+    const view = this.viewOf(podClass);
+    view.refresh();
+    const plugins = new Set<PluginName>();
+    const { nodes, size } = this.cluster;
+    for (let node = 0; node < size; node += 1) {
+      const plugin = nodes[node] === undefined ? undefined : view.objector(node);
+      if (plugin !== undefined) plugins.add(plugin);
+    }
+    return plugins;
+  }
+
+  /** kube-scheduler's FailedScheduling message. */
+  diagnose(podClass: PodClass): string {
     const view = this.viewOf(podClass);
     view.refresh();
     const counts = new Map<string, number>();
-    const plugins = new Set<PluginName>();
     let nodeCount = 0;
     this.cluster.nodes.forEach((node, index) => {
       if (node === undefined) return;
       nodeCount += 1;
       const objection = view.objection(index);
       if (objection === undefined) return;
-      plugins.add(objection.plugin);
       for (const { text } of objection.reasons) counts.set(text, (counts.get(text) ?? 0) + 1);
     });
-    if (nodeCount === 0) return { message: 'no nodes available to schedule pods', plugins };
+    if (nodeCount === 0) return 'no nodes available to schedule pods';
     const texts = [...counts].map(([text, count]) => `${count} ${text}`).sort();
-    return { message: `0/${nodeCount} nodes are available: ${texts.join(', ')}.`, plugins };
+    return `0/${nodeCount} nodes are available: ${texts.join(', ')}.`;
   }
 }

@@ -44,7 +44,8 @@ function isBetter(a: readonly PlacedPod[], b: readonly PlacedPod[]): boolean {
 
 /** Undefined when no node could be freed. Looks at a tenth of the nodes, at least a hundred that would do. */
 export function findEviction(view: ClassView, cluster: Cluster): Eviction | undefined {
-  if (!view.podClass.mayPreempt) return undefined;
+  const { mayPreempt, priority } = view.podClass;
+  if (!mayPreempt || !cluster.hasPodsBelow(priority)) return undefined;
   view.refresh();
   const enough = Math.max(BOUNDS.preemptionCandidates, Math.floor(cluster.size / 10));
   let best: Eviction | undefined;

@@ -16,7 +16,7 @@ export type Decision =
   | {
       readonly kind: 'unschedulable';
       readonly pods: readonly QueuedPod[];
-      /** Made when it is asked for: words cost more than the verdict. */
+      /** Of now: to be asked at once or never. Words cost more than the verdict. */
       readonly message: () => string;
     }
   /** The victims must be deleted; the node is kept free for the pod. */
@@ -83,8 +83,7 @@ export class SchedulingCycle {
     unit.isNominated = false;
     const node = this.placement.findNode(pod.podClass);
     if (node >= 0) return { kind: 'assigned', assignments: [this.#assume(pod, node, nowMs)] };
-    const refusal = this.#refusal(pod);
-    const message = (): string => refusal.message;
+    const rejectedBy = this.placement.rejectedBy(pod.podClass);
     const isBeingFreed =
       nomination !== undefined &&
       this.#cluster
@@ -93,14 +92,17 @@ export class SchedulingCycle {
     const eviction = isBeingFreed
       ? { node: nomination.node, victims: [] }
       : findEviction(this.placement.viewOf(pod.podClass), this.#cluster);
+    const diagnose = (): string => this.placement.diagnose(pod.podClass);
+    // What stood in the way, not what the nomination below adds to it.
+    const why = eviction === undefined ? '' : diagnose();
     if (eviction !== undefined) {
       this.#nominate(pod, eviction.node);
       unit.isNominated = true;
     }
-    this.queue.park(unit, refusal.rejectedBy, nowMs);
-    if (eviction === undefined) return { kind: 'unschedulable', pods: [pod], message };
+    this.queue.park(unit, rejectedBy, nowMs);
+    if (eviction === undefined) return { kind: 'unschedulable', pods: [pod], message: diagnose };
     const real = eviction.victims.filter(({ uid, isNominated }) => !(isNominated && this.#withdraw(uid)));
-    return { kind: 'nominated', pod, node: eviction.node, victims: real, message };
+    return { kind: 'nominated', pod, node: eviction.node, victims: real, message: () => why };
   }
 
   /** All or nothing: at least `needed` of them, or what was placed is taken back in the same breath. */
@@ -134,8 +136,7 @@ export class SchedulingCycle {
   }
 
   #refusal({ podClass }: QueuedPod): Refusal {
-    const { plugins, message } = this.placement.diagnose(podClass);
-    return { rejectedBy: plugins, message };
+    return { rejectedBy: this.placement.rejectedBy(podClass), message: this.placement.diagnose(podClass) };
   }
 
   #nominate(pod: QueuedPod, node: number): void {

@@ -58,7 +58,7 @@ export function smallCluster(nodes: readonly Node[], profiles?: readonly Profile
     where(one: Pod): string {
       const podClass = classes.of(one);
       const index = placement.findNode(podClass);
-      return index < 0 ? placement.diagnose(podClass).message : cluster.nodeName(index);
+      return index < 0 ? placement.diagnose(podClass) : cluster.nodeName(index);
     },
     scores(one: Pod): Readonly<Record<string, number>> {
       const ranking = placement.viewOf(classes.of(one)).ranking();
