@@ -1,4 +1,4 @@
-// Probes, hooks and resizes on real containers: what only a kernel, a runtime and a network can show.
+// Probes, hooks, restart rules and resizes on real containers: what only a kernel, a runtime and a network can show.
 import assert from 'node:assert/strict';
 import { existsSync, globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -7,7 +7,7 @@ import { PODS } from '../../src/client/resources.ts';
 import { eventually, TestEngine } from '../lib/engine.ts';
 import { podOf, shell } from '../lib/manifests.ts';
 
-describe('probes, hooks and resizes', () => {
+describe('probes, hooks, restart rules and resizes', () => {
   const engine = new TestEngine();
   before(async () => {
     await engine.start();
@@ -97,6 +97,35 @@ describe('probes, hooks and resizes', () => {
     const story = read().trim().split('\n');
     assert.equal(story.filter((line) => line === 'leaving').length, 2, 'the hook was begun again');
     assert.equal(story.at(-1), 'usr1', 'and the signal came after it');
+  });
+
+  test('an exit code restarts all containers in place: same sandbox and address, init containers again', async () => {
+    const mount = { volumeMounts: [{ name: 'data', mountPath: '/data' }] };
+    const app = shell('app', 'test $(wc -l < /data/runs) -gt 1 || exit 42; exec sleep 3731', {
+      ...mount,
+      restartPolicy: 'Never',
+      restartPolicyRules: [{ action: 'RestartAllContainers', exitCodes: { operator: 'In', values: [42] } }],
+    });
+    const spec = {
+      restartPolicy: 'Never',
+      volumes: [{ name: 'data', emptyDir: {} }],
+      initContainers: [shell('init', 'echo run >> /data/runs', mount)],
+    };
+    await engine.api.create(PODS, podOf('again', [app, shell('other', 'exec sleep 3732')], spec));
+    const pod = await eventually('all containers have run twice', async () => {
+      const found = await engine.pod('again');
+      const all = [
+        ...(found.status?.initContainerStatuses ?? []),
+        ...(found.status?.containerStatuses ?? []),
+      ];
+      return all.length === 3 && all.every(({ restartCount, ready }) => restartCount === 1 && ready)
+        ? found
+        : undefined;
+    });
+    assert.equal(await engine.kube('exec', 'again', '-c', 'app', '--', 'cat', '/data/runs'), 'run\nrun\n');
+    const restarting = pod.status?.conditions?.find(({ type }) => type === 'PodRestartInPlace');
+    assert.notEqual(restarting?.status, 'True');
+    assert.doesNotMatch(await engine.kube('describe', 'pod', 'again'), /SandboxChanged/);
   });
 
   test('a resize changes the cgroups of the running container and of its pod', async () => {
