@@ -42,7 +42,7 @@ export function roundOf(pod: Pod, observed: Observed): Round | undefined {
 }
 
 export function isOfFormerRound(instance: Instance, { round }: Pick<Observed, 'round'>): boolean {
-  return round !== undefined && round.names.has(instance.name) && instance.createdAtMs < round.beganAtMs;
+  return round?.names.has(instance.name) === true && instance.createdAtMs < round.beganAtMs;
 }
 
 /** While it is true nothing of the new round starts. */

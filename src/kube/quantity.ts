@@ -47,10 +47,6 @@ function parseMilli(quantity: Quantity): bigint | undefined {
   return sign === '-' ? -milli : milli;
 }
 
-export function isQuantity(text: unknown): text is Quantity {
-  return (typeof text === 'string' || typeof text === 'number') && parseMilli(text) !== undefined;
-}
-
 /** Milli-units: milli-CPUs for cpu. An unparsable quantity is a programmer error: validation came before. */
 export function quantityMilli(quantity: Quantity): number {
   const milli = parseMilli(quantity);
