@@ -25,7 +25,7 @@ export async function openPodman(containers: number): Promise<readonly Contestan
     down: async () => void (await podman('kube', 'down', file)),
     exec: async (command) => void (await podman('exec', 'podman-bench-c0', ...command)),
     close: async () => {
-      await podman('rmi', BUSYBOX);
+      await podman('rmi', '--force', BUSYBOX);
       rmSync(dir, { recursive: true, force: true });
     },
   };
