@@ -5,12 +5,14 @@ import { cpus, release, totalmem } from 'node:os';
 import { parseArgs } from 'node:util';
 import { benchDensity } from './density.ts';
 import { benchExec, benchPods } from './pods.ts';
+import { benchScheduler } from './scheduler.ts';
 import { type Row, table } from './statistics.ts';
 
 const SECTIONS: Record<string, (n: number) => Promise<readonly Row[]>> = {
   pods: benchPods,
   exec: benchExec,
   density: benchDensity,
+  scheduler: benchScheduler,
 };
 
 const { positionals, values } = parseArgs({
