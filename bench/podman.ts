@@ -1,24 +1,44 @@
 // The peer: `podman kube play` and `kube down` of the same pod, image in podman's own store. Only where it is installed.
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { IMAGES, run } from '../test/lib/engine.ts';
 import { BUSYBOX } from '../test/lib/manifests.ts';
 import type { Contestant } from './contestant.ts';
 import { benchPod } from './engine.ts';
 
-async function podman(...args: string[]): Promise<string> {
-  const { code, stdout, stderr } = await run('podman', args);
-  if (code !== 0) throw new Error(`podman ${args.join(' ')}: ${stderr}`);
-  return stdout.trim();
+type Podman = (...args: string[]) => Promise<string>;
+
+/** Podman raises limits to its own defaults, which fails where CAP_SYS_RESOURCE is missing: it gets those there are. */
+function withOwnLimits(dir: string): Podman {
+  const limits = readFileSync('/proc/self/limits', 'utf8');
+  const hard = (name: string): string =>
+    new RegExp(`^${name}\\s+\\S+\\s+(\\d+)`, 'm').exec(limits)?.[1] ?? '1024';
+  const ulimits = [`nofile=1024:${hard('Max open files')}`, `nproc=1024:${hard('Max processes')}`];
+  const config = join(dir, 'containers.conf');
+  writeFileSync(config, `[containers]\ndefault_ulimits = ${JSON.stringify(ulimits)}\n`);
+  return async (...args) => {
+    const { code, stdout, stderr } = await run('podman', args, { CONTAINERS_CONF: config });
+    if (code !== 0) throw new Error(`podman ${args.join(' ')}: ${stderr}`);
+    return stdout.trim();
+  };
 }
 
 export async function openPodman(containers: number): Promise<readonly Contestant[]> {
   if (!existsSync('/usr/bin/podman')) return [];
   const dir = mkdtempSync('/var/tmp/podwright-podman-');
+  const podman = withOwnLimits(dir);
   const file = join(dir, 'pod.json');
   writeFileSync(file, JSON.stringify(benchPod('podman-bench', containers)));
   await podman('load', '--input', join(IMAGES, 'busybox.tar'));
   const version = (await podman('--version')).replace('podman version ', '');
+  try {
+    await podman('kube', 'play', file);
+    await podman('kube', 'down', file);
+  } catch (error) {
+    process.stderr.write(`without podman: it does not work here: ${String(error)}\n`);
+    rmSync(dir, { recursive: true, force: true });
+    return [];
+  }
   const contestant: Contestant = {
     name: `podman ${version} kube`,
     up: async () => void (await podman('kube', 'play', file)),
