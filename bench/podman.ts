@@ -35,6 +35,8 @@ export async function openPodman(containers: number): Promise<readonly Contestan
     await podman('kube', 'play', file);
     await podman('kube', 'down', file);
   } catch (error) {
+    // What it half made is taken away as far as podman can.
+    await podman('kube', 'down', file).catch(() => '');
     process.stderr.write(`without podman: it does not work here: ${String(error)}\n`);
     rmSync(dir, { recursive: true, force: true });
     return [];
