@@ -1,6 +1,7 @@
 // The table of kinds. Adding a kind is one entry here, its file in kinds/ and its model in scripts/generate-kube-types.ts;
 // routes, discovery, defaults, validation, selectors and Table output follow.
 import type { Kind } from './kind.ts';
+import { CLUSTER_KINDS } from './kinds/cluster.ts';
 import { configMapKind, secretKind, serviceAccountKind } from './kinds/config.ts';
 import { eventKind } from './kinds/events.ts';
 import { namespaceKind } from './kinds/namespaces.ts';
@@ -12,6 +13,8 @@ import {
   persistentVolumeKind,
   storageClassKind,
 } from './kinds/storage.ts';
+
+import { WORKLOAD_KINDS } from './kinds/workloads.ts';
 
 export const KINDS: readonly Kind[] = [
   configMapKind,
@@ -25,4 +28,6 @@ export const KINDS: readonly Kind[] = [
   secretKind,
   serviceAccountKind,
   storageClassKind,
+  ...WORKLOAD_KINDS,
+  ...CLUSTER_KINDS,
 ];

@@ -1,0 +1,75 @@
+// Kinds that are stored and served faithfully, with the schema's own rules: an entry says what is particular about one.
+import type { KubeObject } from '../../client/resource-api.ts';
+import type { FieldError } from '../../kube/field-error.ts';
+import { requiredFields, unchangedFields } from '../../kube/validation/structure.ts';
+import { type Column, defineKind, type Kind } from '../kind.ts';
+import { ageColumn, nameColumn } from './columns.ts';
+
+export type StoredKind<T> = {
+  /** "apps"; "" is core. The version is always v1. */
+  readonly group: string;
+  readonly kind: string;
+  readonly plural: string;
+  readonly scope: 'Namespaced' | 'Cluster';
+  readonly shortNames?: readonly string[];
+  readonly categories?: readonly string[];
+  /** The status subresource; with it generation counts changes of the spec. */
+  readonly status?: true;
+  readonly selectableFields?: readonly string[];
+  /** Between name and age. */
+  readonly columns: readonly Column<T>[];
+  /** Absent: the age. */
+  readonly lastColumns?: readonly Column<T>[];
+  readonly defaults?: (object: T) => T;
+  readonly validate?: (object: T) => readonly FieldError[];
+  /** Paths that never change. */
+  readonly immutable?: readonly string[];
+  /** What a user must know who makes one. */
+  readonly warning?: string;
+};
+
+export function storedKind<T extends KubeObject>(entry: StoredKind<T>): Kind {
+  const { group, kind, plural, scope, status, immutable = [], warning, validate, defaults } = entry;
+  return defineKind<T>({
+    group,
+    version: 'v1',
+    kind,
+    plural,
+    namespaced: scope === 'Namespaced',
+    singular: kind.toLowerCase(),
+    shortNames: entry.shortNames ?? [],
+    categories: entry.categories ?? [],
+    subresources: status === true ? ['status'] : [],
+    schema: kind,
+    nameRule: 'subdomain',
+    selectableFields: entry.selectableFields ?? [],
+    hasGeneration: status === true,
+    strategy: {
+      ...(defaults === undefined ? {} : { defaults }),
+      validate: (object) => [...requiredFields(kind, object), ...(validate?.(object) ?? [])],
+      validateUpdate: (object, old) => unchangedFields(immutable, object, old),
+      ...(warning === undefined ? {} : { warnings: () => [warning] }),
+    },
+    columns: [nameColumn<T>(), ...entry.columns, ...(entry.lastColumns ?? [ageColumn<T>()])],
+  });
+}
+
+export const text = <T>(name: string, cell: (object: T) => string): Column<T> => ({
+  name,
+  type: 'string',
+  cell,
+});
+export const number = <T>(name: string, cell: (object: T) => number | undefined): Column<T> => ({
+  name,
+  type: 'integer',
+  cell: (object) => cell(object) ?? 0,
+});
+export const wide = <T>(column: Column<T>): Column<T> => ({ ...column, priority: 1 });
+export const createdAt = <T extends KubeObject>(): Column<T> =>
+  text('Created At', ({ metadata }) => metadata?.creationTimestamp ?? '');
+
+/** "a=b,c=d": as kubectl prints labels to select by. */
+export function selectorText(labels: { readonly [key: string]: string } | undefined): string {
+  const pairs = Object.entries(labels ?? {}).map(([key, value]) => `${key}=${value}`);
+  return pairs.length === 0 ? '<none>' : pairs.sort().join(',');
+}

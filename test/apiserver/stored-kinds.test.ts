@@ -1,0 +1,102 @@
+// Kinds that are stored and served faithfully: made by kubectl, shown in kubectl's columns, told of what does not act here.
+import assert from 'node:assert/strict';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { KINDS } from '../../src/apiserver/kinds.ts';
+import { apiRig } from '../lib/api-rig.ts';
+
+const TEMPLATE = '{metadata: {labels: {app: w}}, spec: {containers: [{name: c, image: "i:1"}]}}';
+const deployment = (selector: string): string => `apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web}
+spec: {selector: {matchLabels: {app: ${selector}}}, template: ${TEMPLATE}}
+`;
+
+const OTHERS = `
+{apiVersion: batch/v1, kind: CronJob, metadata: {name: c}, spec: {schedule: "* * * * *", jobTemplate: {spec: {template: ${TEMPLATE}}}}}
+---
+{apiVersion: rbac.authorization.k8s.io/v1, kind: Role, metadata: {name: r}, rules: [{apiGroups: [""], resources: [pods], verbs: [get]}]}
+---
+{apiVersion: rbac.authorization.k8s.io/v1, kind: RoleBinding, metadata: {name: rb}, roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: r}, subjects: [{kind: User, name: u}]}
+---
+{apiVersion: v1, kind: Service, metadata: {name: s}, spec: {selector: {app: w}, ports: [{port: 80}]}}
+---
+{apiVersion: coordination.k8s.io/v1, kind: Lease, metadata: {name: l}, spec: {holderIdentity: me}}
+---
+{apiVersion: scheduling.k8s.io/v1, kind: PriorityClass, metadata: {name: high}, value: 1000}
+---
+{apiVersion: policy/v1, kind: PodDisruptionBudget, metadata: {name: b}, spec: {minAvailable: 1, selector: {matchLabels: {app: w}}}}
+---
+{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: np}, spec: {podSelector: {matchLabels: {app: w}}}}
+`;
+
+test('kubectl makes and shows them', { timeout: 60_000 }, async (t) => {
+  const { kubectl } = await apiRig(t);
+  const created = await kubectl(['apply', '-f', '-'], deployment('w'));
+  assert.equal(created.stdout, 'deployment.apps/web created\n', created.stderr);
+  assert.match(created.stderr, /Warning: Deployment is stored, but Podwright has no controller for it yet/);
+  const shown = await kubectl(['get', 'deploy', '-o', 'wide']);
+  assert.match(
+    shown.stdout,
+    /^NAME +READY +UP-TO-DATE +AVAILABLE +AGE +CONTAINERS +IMAGES +SELECTOR\nweb +0\/1 +0 +0 +\d+s +c +i:1 +app=w\n/,
+  );
+  const others = await kubectl(['apply', '-f', '-'], OTHERS);
+  assert.equal(others.code, 0, others.stderr);
+  assert.equal(others.stdout.match(/created/g)?.length, 8, others.stdout);
+  const cells = async (...args: string[]): Promise<string> =>
+    (await kubectl(['get', ...args, '--no-headers'])).stdout.trim().replace(/\s+/g, ' ');
+  assert.match(await cells('rolebinding'), /^rb Role\/r \d+s$/);
+  assert.match(await cells('svc'), /^s ClusterIP <none> <none> 80\/TCP \d+s$/);
+  assert.match(await cells('lease'), /^l me \d+s$/);
+  assert.match(await cells('pc'), /^high 1000 false \d+s PreemptLowerPriority$/);
+  assert.match(await cells('pdb'), /^b 1 N\/A 0 \d+s$/);
+  assert.match(await cells('netpol'), /^np app=w \d+s$/);
+});
+
+test('what the schema demands and what may not change', { timeout: 60_000 }, async (t) => {
+  const { kubectl } = await apiRig(t);
+  const unfit = await kubectl(['create', '-f', '-'], deployment('other'));
+  assert.match(unfit.stderr, /spec\.template\.metadata\.labels: Invalid value: .*`selector` does not match/);
+  assert.equal((await kubectl(['create', '-f', '-'], deployment('w'))).code, 0);
+  const change =
+    '{"spec":{"selector":{"matchLabels":{"app":"x"}},"template":{"metadata":{"labels":{"app":"x"}}}}}';
+  const changed = await kubectl(['patch', 'deploy', 'web', '--type=merge', '-p', change]);
+  assert.match(changed.stderr, /spec\.selector: Invalid value: .*field is immutable/);
+  const noHandler = '{"apiVersion":"node.k8s.io/v1","kind":"RuntimeClass","metadata":{"name":"x"}}';
+  const missing = await kubectl(['create', '--validate=false', '-f', '-'], noHandler);
+  assert.match(missing.stderr, /The RuntimeClass "x" is invalid: handler: Required value/);
+});
+
+const DISCOVERY = join(import.meta.dirname, '../../../shared/data/kubernetes-1.36/discovery');
+const reason = existsSync(DISCOVERY) ? false : `the published discovery is not at ${DISCOVERY}`;
+test('names, scope, short names and categories are those Kubernetes publishes', { skip: reason }, () => {
+  type Resource = {
+    readonly name: string;
+    readonly kind: string;
+    readonly namespaced: boolean;
+    readonly singularName: string;
+    readonly shortNames?: readonly string[];
+    readonly categories?: readonly string[];
+  };
+  for (const { group, version, plural, ...kind } of KINDS) {
+    const file = group === '' ? `api__${version}.json` : `apis__${group}__${version}.json`;
+    const list = JSON.parse(readFileSync(join(DISCOVERY, file), 'utf8')) as {
+      resources: readonly Resource[];
+    };
+    const published = list.resources.find(({ name }) => name === plural);
+    assert.ok(published !== undefined, `${plural} is not published`);
+    const { namespaced, singularName, shortNames = [], categories = [] } = published;
+    assert.deepEqual(
+      [kind.kind, kind.namespaced, kind.singular, kind.shortNames, kind.categories],
+      [published.kind, namespaced, singularName, shortNames, categories],
+      plural,
+    );
+    const own = kind.subresources.includes('status');
+    assert.equal(
+      own,
+      list.resources.some(({ name }) => name === `${plural}/status`),
+      `${plural}/status`,
+    );
+  }
+});
