@@ -49,6 +49,8 @@ const NEEDS: readonly Need[] = [
         for: 'the infra container of the other architecture',
         isThere: program('aarch64-linux-gnu-as', 'aarch64-linux-gnu-ld'),
       },
+  // busybox without -static would need its libraries in every container of the tests.
+  { debianPackage: 'busybox-static', for: 'the tests: small root file systems', isThere: program('busybox') },
   { debianPackage: 'docker-registry', for: 'the tests: a registry', isThere: program('docker-registry') },
   { debianPackage: 'openssl', for: 'the tests: a registry with TLS', isThere: program('openssl') },
 ];

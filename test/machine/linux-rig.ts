@@ -43,7 +43,8 @@ function makeBusybox(dir: string): void {
 
 function makePause(dir: string): void {
   for (const name of ['proc', 'dev', 'sys']) mkdirSync(join(dir, name), { recursive: true });
-  execFileSync('gcc', ['-nostdlib', '-static', '-o', join(dir, 'pause'), PAUSE_SOURCE]);
+  execFileSync('as', ['-o', join(dir, 'pause.o'), PAUSE_SOURCE]);
+  execFileSync('ld', ['-o', join(dir, 'pause'), join(dir, 'pause.o')]);
 }
 
 export const IMAGE_ID = 'sha256:busybox';
