@@ -201,6 +201,9 @@ export class Laws {
     const policy = pod.spec?.restartPolicy;
     const roundMs = roundBeganAtMs(pod, all);
     const isFormer = previous.createdAtMs < roundMs;
+    // The container that began the round keeps its back-off; another may have ended in the same moment.
+    const isTrigger = finishedAtMs === roundMs && ruleOf(pod, one.name, exitCode) === 'RestartAllContainers';
+    const isFreed = isFormer && !isTrigger;
     const mayRestart =
       isFormer ||
       ruleOf(pod, one.name, exitCode) !== undefined ||
@@ -210,15 +213,14 @@ export class Laws {
       (policy === 'Always' && (spec === undefined || exitCode !== 0)) ||
       (policy === 'OnFailure' && exitCode !== 0);
     assert.ok(mayRestart, `RESTART-POLICY: ${one.name} exited ${exitCode} under ${policy}`);
-    const isForgotten =
-      (isFormer && finishedAtMs !== roundMs) || isReplaced || finishedAtMs - startedAtMs >= 600_000;
+    const isForgotten = isFreed || isReplaced || finishedAtMs - startedAtMs >= 600_000;
     const streak = isForgotten ? 0 : (this.#streaks.get(one.name) ?? 0);
     const waitMs = streak === 0 ? 0 : Math.min(300_000, 10_000 * 2 ** (streak - 1));
     assert.ok(
       atMs >= finishedAtMs + waitMs,
       `BACK-OFF: ${one.name} restarted after ${atMs - finishedAtMs} of ${waitMs} ms`,
     );
-    this.#streaks.set(one.name, isFormer && finishedAtMs !== roundMs ? 0 : streak + 1);
+    this.#streaks.set(one.name, isFreed ? 0 : streak + 1);
   }
 }
 
