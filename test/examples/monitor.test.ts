@@ -62,6 +62,8 @@ describe('examples/monitor.yaml', () => {
       // The app's loop starts a new sleep each turn.
       ({ command }) => !/^(prometheus|sleep)/.test(command),
     );
+    // A history worth keeping, before anything is released.
+    await atLeast(2, 'count_over_time(up{job="app"}[5m])');
     const releasedAt = Date.now() / 1000;
     await engine.kube('set', 'image', 'pod/monitor', `monitor=${NEXT_IMAGE}`);
     const after = await eventually('the new image runs', async () => {
