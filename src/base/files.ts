@@ -1,5 +1,6 @@
 // Small file habits: read what may be absent, write so that a reader sees the old or the new whole.
 import { randomBytes } from 'node:crypto';
+import { renameSync, rmSync, writeFileSync } from 'node:fs';
 import { open, readFile, rename, rm } from 'node:fs/promises';
 
 /** "ENOENT" and the like, of Node's errors and of SystemCall errors. */
@@ -13,6 +14,21 @@ export async function readIfExists(path: string): Promise<string | undefined> {
     return await readFile(path, 'utf8');
   } catch (error) {
     if (errnoOf(error) === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+/**
+ * Replaces a small file in one step, at once: a tenth of a millisecond, where four trips to the thread pool take one. Not for
+ * what must be on the disk before going on.
+ */
+export function replaceFile(path: string, content: string): void {
+  const temporary = `${path}.${randomBytes(4).toString('hex')}.tmp`;
+  try {
+    writeFileSync(temporary, content, { flag: 'wx', mode: 0o600 });
+    renameSync(temporary, path);
+  } catch (error) {
+    rmSync(temporary, { force: true });
     throw error;
   }
 }

@@ -112,8 +112,10 @@ export class Containers {
     await this.#machine.cgroups.remove(monitorGroup(record));
     await this.#machine.cgroups.remove(record.cgroupPath);
     releaseBundle(this.#bundleOf(record));
-    await forgetContainer(this.#machine.runtime, id);
-    await rm(layerDir(this.#machine.dirs, instance), { recursive: true, force: true });
+    await Promise.all([
+      forgetContainer(this.#machine.runtime, id),
+      rm(layerDir(this.#machine.dirs, instance), { recursive: true, force: true }),
+    ]);
   }
 
   #sandboxFor(config: ContainerConfig): SandboxRecord {

@@ -145,8 +145,12 @@ function machineOf(context: MachineContext, parts: Parts): Machine {
 
   const removeSandbox = async (uid: PodUid, attempt: number): Promise<void> => {
     await stop(uid, attempt);
-    for (const [id, record] of records.pod(uid)?.containers ?? [])
-      if (record.config.sandboxAttempt === attempt) await containers.remove(id, { log: 'keep' });
+    const mine = [...(records.pod(uid)?.containers ?? [])].filter(
+      ([, record]) => record.config.sandboxAttempt === attempt,
+    );
+    // One that fails does not leave another's removal running unseen.
+    const removals = await Promise.allSettled(mine.map(([id]) => containers.remove(id, { log: 'keep' })));
+    for (const one of removals) if (one.status === 'rejected') throw one.reason;
     await records.dropSandbox(uid, attempt);
   };
 

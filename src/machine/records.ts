@@ -2,11 +2,12 @@
 // engine. It holds no process and no mount; those it names.
 //
 // Invariant: a record is written before the thing it speaks of begins to exist, and goes after the last trace of it.
-import { mkdir, readdir, rm } from 'node:fs/promises';
+import { mkdirSync } from 'node:fs';
+import { readdir, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { ContainerId, PodUid } from '../base/brand.ts';
 import { podUid } from '../base/brand.ts';
-import { errnoOf, readIfExists, writeFileAtomic } from '../base/files.ts';
+import { errnoOf, readIfExists, replaceFile } from '../base/files.ts';
 import {
   containerDir,
   containerIdOf,
@@ -157,8 +158,8 @@ export async function openRecords(dirs: MachineDirs): Promise<Records> {
   };
   const write = (path: string, record: unknown): Promise<void> =>
     inTurn(dirname(path), async () => {
-      await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-      await writeFileAtomic(path, JSON.stringify(record));
+      mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+      replaceFile(path, JSON.stringify(record));
     });
   const remove = (dir: string): Promise<void> => inTurn(dir, () => rm(dir, { recursive: true, force: true }));
 

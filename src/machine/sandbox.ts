@@ -6,8 +6,8 @@
 // Invariants
 // - Set-up is the list of steps below; each has an undo that works where the step never ran or was cut off.
 // - The record is on disk before the first step and goes after the last undo.
-import { closeSync, constants, openSync } from 'node:fs';
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { closeSync, constants, openSync, rmSync } from 'node:fs';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { PodUid } from '../base/brand.ts';
 import { errorText, PodwrightError } from '../base/errors.ts';
@@ -126,7 +126,7 @@ const etcStep: Step = {
     ]);
   },
   down: async (_, { dir }) => {
-    for (const file of ['hosts', 'hostname', 'resolv.conf']) await rm(join(dir, file), { force: true });
+    for (const file of ['hosts', 'hostname', 'resolv.conf']) rmSync(join(dir, file), { force: true });
   },
 };
 
