@@ -9,6 +9,8 @@ export const BOUNDS = {
   watchBacklog: 5_000,
   /** Writes in one commit: their decisions run on the event loop without a pause. */
   storeBatchWrites: 256,
+  /** Room on the disk below which the store refuses what is new, and what changes: lmdb does not survive a full disk. */
+  storeRoomBytes: { create: 16 * 1024 * 1024, change: 4 * 1024 * 1024 },
   /** kubelet: first restart at once, then 10 s doubling to 300 s, forgotten after 10 minutes of running. */
   restartBackoffMsMin: 10_000,
   restartBackoffMsMax: 300_000,
@@ -31,8 +33,11 @@ export const BOUNDS = {
   csiCallMs: 2 * 60_000,
   /** How long a pod waits for its claims to be bound before it says so; it is told of the binding whenever it comes. */
   claimBindingMs: 5_000,
-  /** Longest wait for a program that should be quick (runtime, CNI plug-in); a hung one costs only its own pod. */
-  programTimeoutMs: 60_000,
+  /**
+   * Longest wait for a program that should be quick (runtime, CNI plug-in); a hung one costs only its own pod. The one
+   * bound that depends on the machine: a slow disk may want more.
+   */
+  programTimeoutMs: Number(process.env.PODWRIGHT_PROGRAM_TIMEOUT_SECONDS ?? 60) * 1000,
   /** kubelet's nodeStatusReportFrequency: how often an unchanged Node is confirmed. */
   nodeHeartbeatMs: 5 * 60_000,
   /** Longest image pull. */

@@ -4,6 +4,7 @@
 //
 // All values are also held in memory (they are the working set of one machine), so that reads are synchronous and cost
 // nothing. Invariant: readers and watchers see a change only after it is on disk, in the order of revisions.
+import { statfsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { type Database, open, type RootDatabase } from 'lmdb';
 import { BOUNDS } from '../base/bounds.ts';
@@ -57,6 +58,7 @@ const REVISION_KEY = 'revision';
 
 export class Store<T extends object> {
   readonly #root: RootDatabase;
+  readonly #path: string;
   readonly #objects: Database<T, string>;
   readonly #meta: Database<number, string>;
   readonly #values = new Map<string, T>();
@@ -69,8 +71,9 @@ export class Store<T extends object> {
   #closed = false;
 
   /** Use openStore. */
-  constructor(root: RootDatabase, historyLength: number) {
+  constructor(root: RootDatabase, path: string, historyLength: number) {
     this.#root = root;
+    this.#path = path;
     this.#objects = root.openDB<T, string>({ name: 'objects', encoding: 'json' });
     this.#meta = root.openDB<number, string>({ name: 'meta', encoding: 'json' });
     for (const { key, value } of this.#objects.getRange()) {
@@ -152,7 +155,7 @@ export class Store<T extends object> {
     const newest = new Map<string, T | undefined>();
     const changes: Change<T>[] = [];
     const answers: (() => void)[] = [];
-    const failures: ((error: unknown) => void)[] = [];
+    const roomBytes = this.#roomBytes();
     for (const { key, decide, resolve, reject } of batch) {
       const previous = newest.has(key) ? newest.get(key) : this.#values.get(key);
       const next = revision(this.#revision + changes.length + 1);
@@ -160,27 +163,34 @@ export class Store<T extends object> {
         const decision = decide(previous, next);
         if (decision.verb === 'keep') {
           answers.push(() => resolve(previous));
-        } else {
-          changes.push({ type: decision.verb, key, revision: next, value: decision.value, previous });
-          newest.set(key, decision.verb === 'put' ? decision.value : undefined);
-          answers.push(() => resolve(decision.value));
+          continue;
         }
-        failures.push(reject);
+        this.#checkRoom(key, roomBytes, previous === undefined ? 'create' : 'change');
+        changes.push({ type: decision.verb, key, revision: next, value: decision.value, previous });
+        newest.set(key, decision.verb === 'put' ? decision.value : undefined);
+        answers.push(() => resolve(decision.value));
       } catch (error) {
         answers.push(() => reject(error));
       }
     }
-    try {
-      if (changes.length > 0) await this.#persist(newest, revision(this.#revision + changes.length));
-    } catch (cause) {
-      const error = new PodwrightError('InternalError', `write ${changes.length} changes to the store`, {
-        cause,
-      });
-      for (const fail of failures) fail(error);
-      return;
-    }
+    // A commit that fails leaves lmdb's own memory in doubt (it may crash at the next write). So it ends the process: what
+    // the disk holds is whole, and the next engine reads that.
+    if (changes.length > 0) await this.#persist(newest, revision(this.#revision + changes.length));
     for (const change of changes) this.#publish(change);
     for (const answer of answers) answer();
+  }
+
+  #roomBytes(): number {
+    const { bavail, bsize } = statfsSync(this.#path);
+    return bavail * bsize;
+  }
+
+  /** lmdb must never meet a full disk: what is new is refused while there still is room to change and to delete. */
+  #checkRoom(key: string, roomBytes: number, kind: keyof typeof BOUNDS.storeRoomBytes): void {
+    const wanted = BOUNDS.storeRoomBytes[kind];
+    if (roomBytes >= wanted) return;
+    const why = `the disk is full: ${roomBytes} bytes are left at ${this.#path}, ${wanted} are wanted`;
+    throw new PodwrightError('ServiceUnavailable', `write ${key}: ${why}`);
   }
 
   /** One lmdb transaction: all of it or nothing is on disk. */
@@ -242,7 +252,7 @@ export async function openStore<T extends object>(options: {
   try {
     // Without overlapping synchronisation a write that has resolved is on disk.
     const root = open({ path: options.path, overlappingSync: false });
-    return new Store<T>(root, options.historyRevisions ?? BOUNDS.historyRevisions);
+    return new Store<T>(root, options.path, options.historyRevisions ?? BOUNDS.historyRevisions);
   } catch (cause) {
     throw new PodwrightError('StoreCorrupt', `open the store at ${options.path}`, { cause });
   }

@@ -1,7 +1,8 @@
 // The store against a plain Map: whatever is written, raced, listed, watched and reopened, both say the same.
 import assert from 'node:assert/strict';
-import { fork } from 'node:child_process';
+import { execFileSync, fork } from 'node:child_process';
 import { once } from 'node:events';
+import { rmSync, statfsSync, writeFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -179,4 +180,38 @@ test('kill -9 in the middle of writes loses nothing that was answered', { timeou
   await put(store, '/k/after', 1);
   await store.close();
   await remove();
+});
+
+test('on a full disk what is new is refused, then what changes; reading and what was acknowledged stay', async () => {
+  const path = await mkdtemp(join(tmpdir(), 'podwright-full-'));
+  execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=32m', 'podwright-test', path]);
+  const fillBut = (bytes: number) => {
+    rmSync(join(path, 'filler'), { force: true });
+    const { bavail, bsize } = statfsSync(path);
+    writeFileSync(join(path, 'filler'), Buffer.alloc(bavail * bsize - bytes));
+  };
+  const store = await openStore<{ n: number }>({ path: join(path, 'store') });
+  const put = (key: string, n: number) => store.write(key, () => ({ verb: 'put', value: { n } }));
+  try {
+    await put('a', 1);
+    fillBut(BOUNDS.storeRoomBytes.create - 65536);
+    const [created, changed] = await Promise.allSettled([put('b', 1), put('a', 2)]);
+    assert.match(created.status === 'rejected' ? String(created.reason) : '', /disk is full/);
+    assert.equal(changed.status, 'fulfilled', 'a change beside it in the same commit is taken');
+    fillBut(BOUNDS.storeRoomBytes.change - 65536);
+    await assert.rejects(put('a', 3), /disk is full/);
+    await assert.rejects(
+      store.write('a', () => {
+        throw new Error('no');
+      }),
+      /no/,
+    );
+    assert.deepEqual(store.get('a'), { n: 2 });
+    rmSync(join(path, 'filler'));
+    await put('b', 1);
+  } finally {
+    await store.close();
+    execFileSync('umount', [path]);
+    rmSync(path, { recursive: true });
+  }
 });
