@@ -66,12 +66,16 @@ const shmStep: Step = {
 };
 
 /** The infra container's output is the fifo's writing end. Throws CreateFailed with the runtime's message. */
-async function runInfra({ runtime }: MachineContext, { dir, id }: Building): Promise<void> {
+async function runInfra(
+  { runtime }: MachineContext,
+  { dir, id }: Building,
+  signal: AbortSignal,
+): Promise<void> {
   // A reader must be there before a writer can open without waiting.
   const reader = openFifoReader(lifeFifo(dir));
   const life = openSync(lifeFifo(dir), constants.O_WRONLY);
   try {
-    await runtimeCreate(runtime, 'run', { id, bundle: dir, output: life });
+    await runtimeCreate(runtime, 'run', { id, bundle: dir, output: life, signal });
   } finally {
     closeSync(life);
     if (reader !== undefined) closeSync(reader);
@@ -80,13 +84,15 @@ async function runInfra({ runtime }: MachineContext, { dir, id }: Building): Pro
 
 const infraStep: Step = {
   name: 'infra container',
-  up: async (machine, building) => {
+  up: async (machine, building, signal) => {
     const { config, dir, id, podCgroup } = building;
     const { infra, facts, records } = machine;
     makeFifo(lifeFifo(dir));
     const spec = infraSpec({ config, ...infra, cgroupsPath: join(podCgroup, id), facts });
     await writeFile(join(dir, 'config.json'), JSON.stringify(spec));
-    await spans.measure(config.pod.uid, 'infra container: runtime', () => runInfra(machine, building));
+    await spans.measure(config.pod.uid, 'infra container: runtime', () =>
+      runInfra(machine, building, signal),
+    );
     const process = processName(Number(await readFile(pidFileOf(dir), 'utf8')));
     if (process === undefined)
       throw new PodwrightError('CreateFailed', `infra container ${id} ended at once`);

@@ -1,9 +1,9 @@
 // A real engine for a test: `podwright serve` as its own process under temporary directories, driven by real kubectl and
 // the HTTP client. It can be killed and started again on the same directories, and says at the end what was left behind.
 import assert from 'node:assert/strict';
-import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process';
 import { createHash, randomInt } from 'node:crypto';
-import { existsSync, mkdtempSync, realpathSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, realpathSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -57,11 +57,30 @@ export class TestEngine {
   readonly #cidr = `10.${randomInt(205, 235)}.${randomInt(0, 255)}.0/24`;
   readonly #arguments: readonly string[];
   readonly #program: string;
+  readonly #env: Readonly<Record<string, string>>;
+  readonly #small: readonly string[];
   #process: ChildProcess | undefined;
   #port = 0;
 
-  /** @param options.program another `podwright` than the checkout's. */
-  constructor(options: { readonly arguments?: readonly string[]; readonly program?: string } = {}) {
+  /**
+   * @param options.program another `podwright` than the checkout's; `env` is added to the engine's; `small` gives a
+   * directory a file system of its own, of so many megabytes.
+   */
+  constructor(
+    options: {
+      readonly arguments?: readonly string[];
+      readonly program?: string;
+      readonly env?: Readonly<Record<string, string>>;
+      readonly small?: Readonly<Partial<Record<'data' | 'run' | 'log', number>>>;
+    } = {},
+  ) {
+    this.#small = Object.entries(options.small ?? {}).map(([name, megabytes]) => {
+      const dir = join(this.dir, name);
+      mkdirSync(dir);
+      execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${megabytes}m,mode=700`, 'podwright-test', dir]);
+      return dir;
+    });
+    this.#env = options.env ?? {};
     this.#arguments = options.arguments ?? [];
     this.#program = options.program ?? join(ROOT, 'podwright');
   }
@@ -107,6 +126,7 @@ export class TestEngine {
       'test-node',
     ];
     const child = spawn(this.#program, ['serve', ...this.#dirFlags, ...flags, ...this.#arguments], {
+      env: { ...process.env, ...this.#env },
       stdio: ['ignore', 'pipe', process.env.PODWRIGHT_TEST_VERBOSE ? 'inherit' : 'ignore'],
     });
     this.#process = child;
@@ -185,6 +205,7 @@ export class TestEngine {
     } finally {
       // Ends the pods, takes away the bridge and the firewall table.
       await this.kill('SIGUSR2');
+      for (const dir of this.#small) execFileSync('umount', [dir]);
       rmSync(this.dir, { recursive: true, force: true });
     }
   }

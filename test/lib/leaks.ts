@@ -35,7 +35,7 @@ function processes({ dirs, instance }: Traces): string[] {
 }
 
 const isMonitor = (command: string, dir: string): boolean =>
-  /conmon|crun|runc/.test(command) && command.includes(dir);
+  /^(\S*sh )?\S*(conmon|crun|runc) /.test(command) && command.includes(dir);
 
 function mounts({ dirs }: Traces): string[] {
   return readFileSync('/proc/self/mountinfo', 'utf8')

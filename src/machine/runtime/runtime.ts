@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { errorText, PodwrightError } from '../../base/errors.ts';
 import { readIfExists, writeFileAtomic } from '../../base/files.ts';
 import type { Stdio } from '../system/launch.ts';
-import { findProgram, runProgram, runProgramChecked, startProgram } from '../system/spawn.ts';
+import { exitWithin, findProgram, runProgram, runProgramChecked, startProgram } from '../system/spawn.ts';
 import type { OciSpec } from './oci-spec.ts';
 
 export type RuntimeName = 'crun' | 'runc';
@@ -53,24 +53,26 @@ export type CreateRequest = {
   readonly bundle: string;
   /** What the container's PID 1 gets as its output. The runtime's own words go to its log. */
   readonly output: Stdio;
+  readonly signal?: AbortSignal | undefined;
 };
 
 export const pidFileOf = (bundle: string): string => join(bundle, 'pid');
 
 /**
- * `create` without a monitor; `run` also starts it, which saves a program. Throws CreateFailed with the runtime's message.
+ * `create` without a monitor; `run` also starts it, which saves a program. Throws CreateFailed with the runtime's message,
+ * ProgramTimeout.
  */
 export async function runtimeCreate(
   runtime: Runtime,
   verb: 'create' | 'run',
-  { id, bundle, output }: CreateRequest,
+  { id, bundle, output, signal }: CreateRequest,
 ): Promise<void> {
   const log = join(bundle, 'create.log');
   const command = verb === 'run' ? ['run', '--detach'] : ['create'];
   const files = ['--bundle', bundle, '--pid-file', pidFileOf(bundle)];
   const args = [...runtimeArgs(runtime), `--log=${log}`, ...command, ...files, id];
-  const { exited } = startProgram(runtime.path, args, { stdio: ['null', output, output] });
-  if ((await exited) === 0) return;
+  const launched = startProgram(runtime.path, args, { stdio: ['null', output, output] });
+  if ((await exitWithin(launched, `${runtime.name} ${verb} ${id}`, { signal })) === 0) return;
   throw new PodwrightError(
     'CreateFailed',
     runtimeErrorText((await readIfExists(log)) ?? 'the runtime said nothing'),

@@ -20,7 +20,9 @@ export type ProgramOptions = {
 
 export type ProgramResult = { readonly exitCode: number; readonly stdout: string; readonly stderr: string };
 
-export const PROGRAM_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+/** Where programs are looked for, whatever the engine's own PATH is. PODWRIGHT_PROGRAM_PATH says another. */
+export const PROGRAM_PATH =
+  process.env.PODWRIGHT_PROGRAM_PATH ?? '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
 type Launcher = (launch: Launch) => Launched;
 
@@ -95,6 +97,32 @@ function kill(pid: number): void {
   }
 }
 
+/**
+ * The exit code of a program that was started, which is killed when it is aborted or out of time. Throws ProgramTimeout
+ * or the signal's reason, when it is gone.
+ */
+export async function exitWithin(
+  { pid, exited }: Pick<Launched, 'pid' | 'exited'>,
+  what: string,
+  { timeoutMs = BOUNDS.programTimeoutMs, signal }: Pick<ProgramOptions, 'timeoutMs' | 'signal'> = {},
+): Promise<number> {
+  let ended = 'itself';
+  const end = (why: 'aborted' | 'timeout') => (): void => {
+    ended = why;
+    kill(pid);
+  };
+  const onAbort = end('aborted');
+  const timer = setTimeout(end('timeout'), timeoutMs);
+  signal?.addEventListener('abort', onAbort, { once: true });
+  if (signal?.aborted === true) onAbort();
+  const exitCode = await exited;
+  clearTimeout(timer);
+  signal?.removeEventListener('abort', onAbort);
+  if (ended === 'aborted') throw signal?.reason;
+  if (ended === 'timeout') throw new PodwrightError('ProgramTimeout', `${what}: no end within its bound`);
+  return exitCode;
+}
+
 /** A non-zero exit is a result (128 + n for a signal). Throws ProgramMissing, ProgramTimeout. */
 export async function runProgram(
   program: string,
@@ -104,28 +132,18 @@ export async function runProgram(
   options.signal?.throwIfAborted();
   const { stdin } = options;
   const stdio = [stdin === undefined ? 'null' : 'input', 'output', 'output'] as const;
-  const { pid, exited, pipes } = startProgram(program, args, { ...options, stdio });
-  let ended = 'itself';
-  const end = (why: 'aborted' | 'timeout') => (): void => {
-    ended = why;
-    kill(pid);
-  };
-  const onAbort = end('aborted');
-  const timer = setTimeout(end('timeout'), options.timeoutMs ?? BOUNDS.programTimeoutMs);
-  options.signal?.addEventListener('abort', onAbort, { once: true });
+  const launched = startProgram(program, args, { ...options, stdio });
+  const { pipes } = launched;
   const [stdout, stderr] = [collect(pipes[1] as Readable), collect(pipes[2] as Readable)];
   pipes[0]?.on('error', () => {});
   pipes[0]?.end(stdin);
-  const exitCode = await exited;
-  clearTimeout(timer);
-  options.signal?.removeEventListener('abort', onAbort);
-  await drained([stdout.ended, stderr.ended]);
-  for (const pipe of pipes) pipe?.destroy();
-  if (ended === 'aborted') throw options.signal?.reason;
-  if (ended === 'timeout') {
-    throw new PodwrightError('ProgramTimeout', `${program} ${args.join(' ')}: no end within its bound`);
+  try {
+    const exitCode = await exitWithin(launched, `${program} ${args.join(' ')}`, options);
+    await drained([stdout.ended, stderr.ended]);
+    return { exitCode, stdout: stdout.text(), stderr: stderr.text() };
+  } finally {
+    for (const pipe of pipes) pipe?.destroy();
   }
-  return { exitCode, stdout: stdout.text(), stderr: stderr.text() };
 }
 
 /** As runProgram, but a non-zero exit throws ProgramFailed with the last lines of standard error. */
