@@ -6,20 +6,16 @@ import { Writable } from 'node:stream';
 import koffi from 'koffi';
 import { PodwrightError } from '../base/errors.ts';
 import type { ExecOptions, ExecProcess } from './machine.ts';
-import { errnoName, libc, systemCallError } from './system/libc.ts';
+import { errnoName, libc } from './system/libc.ts';
+import { O_PATH } from './system/open-beneath.ts';
 import { resizeTerminalOf } from './system/pty.ts';
+import { addressIn, openUnixSocket, SOCK } from './system/unix-socket.ts';
 
-const socket = libc.func('int socket(int domain, int type, int protocol)');
 const connect = libc.func('int connect(int fd, const void *address, unsigned int length)');
 const recv = libc.func('long recv(int fd, _Out_ void *buffer, size_t length, int flags)');
 const send = libc.func('long send(int fd, const void *buffer, size_t length, int flags)');
 const shutdown = libc.func('int shutdown(int fd, int how)');
 
-/** Node's constants leave it out. */
-const O_PATH = 0o10000000;
-const AF_UNIX = 1;
-/** SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC */
-const PACKETS = 0o5 | 0o4000 | 0o2000000;
 const MSG_NOSIGNAL = 0x4000;
 const SHUT_WR = 1;
 /** conmon's own buffer and the byte before it. */
@@ -28,16 +24,11 @@ const STDERR = 3;
 
 const isAgain = (): boolean => koffi.errno() === koffi.os.errno.EAGAIN;
 
-/** A socket's path may have 107 bytes, a bundle's has more: it is named through an open descriptor. */
 function connectTo(bundle: string): number {
   const directory = openSync(bundle, O_PATH | constants.O_DIRECTORY);
   try {
-    const fd: number = socket(AF_UNIX, PACKETS, 0);
-    if (fd < 0) throw systemCallError('make a socket');
-    const path = Buffer.from(`/proc/self/fd/${directory}/attach\0`);
-    const address = Buffer.alloc(2 + path.length);
-    address.writeUInt16LE(AF_UNIX, 0);
-    path.copy(address, 2);
+    const fd = openUnixSocket(SOCK.SEQPACKET);
+    const address = addressIn(directory, 'attach');
     if (connect(fd, address, address.length) === 0) return fd;
     const why = errnoName(koffi.errno());
     closeSync(fd);

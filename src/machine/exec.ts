@@ -1,68 +1,21 @@
 // A further process in a running container: `<runtime> exec`, with pipes or a terminal of the engine's.
 //
 // Invariant: the process inside ends with the request: an abort kills it and not only the runtime that stands before it.
-import { closeSync, readFileSync, watch } from 'node:fs';
+import { readFileSync, watch } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import type { Readable, Writable } from 'node:stream';
-import { finished } from 'node:stream/promises';
 import { errnoOf, readIfExists } from '../base/files.ts';
 import { readBundle } from './container-bundle.ts';
+import { startOnConsoleSocket, startOnPipes, startOnTerminal } from './exec-stdio.ts';
 import type { ExecOptions, ExecProcess } from './machine.ts';
 import { type Runtime, runtimeArgs } from './runtime/runtime.ts';
-import { openTerminal, resizeTerminalOf, type TerminalSize } from './system/pty.ts';
-import { startProgram } from './system/spawn.ts';
+import { resizeTerminalOf, type TerminalSize } from './system/pty.ts';
 
 export type ExecTarget = { readonly runtime: Runtime; readonly id: string; readonly bundle: string };
 
 /** Shells' codes for a command that is not there, or cannot be executed. */
 const NOT_FOUND = 127;
 const NOT_EXECUTABLE = 126;
-
-type Started = {
-  readonly pid: number;
-  readonly exited: Promise<number>;
-  /** Resolves when all output has been handed on. */
-  readonly drained: Promise<unknown>;
-  resize(size: TerminalSize): void;
-};
-
-/** Hands everything on without ending the target: the caller owns it. */
-function handOn(source: Readable, target: Writable): Promise<void> {
-  source.pipe(target, { end: false });
-  return finished(source, { writable: false }).catch((error: unknown) => {
-    // A terminal's end of file: the other end was closed.
-    if (errnoOf(error) !== 'EIO' && errnoOf(error) !== 'ERR_STREAM_PREMATURE_CLOSE') throw error;
-  });
-}
-
-function startWithPipes(runtime: Runtime, args: readonly string[], options: ExecOptions): Started {
-  const stdio = [options.stdin === undefined ? 'null' : 'input', 'output', 'output'] as const;
-  const { pid, exited, pipes } = startProgram(runtime.path, args, { stdio });
-  const [input, output, error] = pipes;
-  input?.on('error', () => {});
-  if (input !== undefined) options.stdin?.pipe(input);
-  const drained = Promise.all([
-    output === undefined ? undefined : handOn(output, options.stdout),
-    error === undefined ? undefined : handOn(error, options.stderr ?? options.stdout),
-  ]);
-  return { pid, exited, drained, resize: () => {} };
-}
-
-function startWithTerminal(runtime: Runtime, args: readonly string[], options: ExecOptions): Started {
-  const { stream, peerFd, resize } = openTerminal();
-  try {
-    const { pid, exited } = startProgram(runtime.path, args, { stdio: [peerFd, peerFd, peerFd] });
-    const drained = handOn(stream, options.stdout);
-    options.stdin?.pipe(stream);
-    return { pid, exited, drained, resize };
-  } catch (error) {
-    stream.destroy();
-    throw error;
-  } finally {
-    closeSync(peerFd);
-  }
-}
 
 function kill(pid: number): void {
   try {
@@ -104,6 +57,11 @@ async function exitCodeOf(exitCode: number, pidFile: string, words: string): Pro
   return /not found|no such file/i.test(words) ? NOT_FOUND : NOT_EXECUTABLE;
 }
 
+function startOf(runtime: Runtime, tty: boolean): typeof startOnPipes {
+  if (!tty) return startOnPipes;
+  return runtime.name === 'crun' ? startOnConsoleSocket : startOnTerminal;
+}
+
 export async function execInContainer(target: ExecTarget, options: ExecOptions): Promise<ExecProcess> {
   const { runtime, id, bundle } = target;
   options.signal.throwIfAborted();
@@ -115,10 +73,9 @@ export async function execInContainer(target: ExecTarget, options: ExecOptions):
     options.tty && !own.env.some((one) => one.startsWith('TERM=')) ? [...own.env, 'TERM=xterm'] : own.env;
   const spec = { ...own, args: options.command, env, terminal: options.tty };
   await writeFile(join(dir, 'process.json'), JSON.stringify(spec), { mode: 0o600 });
-  const tty = options.tty ? ['--tty'] : [];
-  const exec = ['exec', '--process', join(dir, 'process.json'), '--pid-file', pidFile, ...tty, id];
-  const args = [...runtimeArgs(runtime), `--log=${log}`, ...exec];
-  const started = (options.tty ? startWithTerminal : startWithPipes)(runtime, args, options);
+  const exec = ['exec', '--process', join(dir, 'process.json'), '--pid-file', pidFile];
+  const command = [...runtimeArgs(runtime), `--log=${log}`, ...exec];
+  const started = startOf(runtime, options.tty)({ program: runtime.path, command, id, dir }, options);
   const inside = insidePid(pidFile, started.exited);
 
   /** Not the runtime: it collects the process inside, and then ends by itself. */

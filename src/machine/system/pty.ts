@@ -15,8 +15,6 @@ export type TerminalSize = { readonly columns: number; readonly rows: number };
 export type Terminal = {
   /** Both ways; ends when the last holder of the other end is gone. */
   readonly stream: ReadStream;
-  /** For the program; the caller closes it after the start. */
-  readonly peerFd: number;
   resize(size: TerminalSize): void;
 };
 
@@ -42,17 +40,23 @@ export function resizeTerminalOf(pid: number, size: TerminalSize): void {
   }
 }
 
-export function openTerminal(): Terminal {
+/** Takes the engine's end over. */
+export function terminalOf(fd: number): Terminal {
+  const stream = new ReadStream(fd);
+  const resize = (size: TerminalSize): void => {
+    if (!stream.destroyed) setSize(fd, size);
+  };
+  return { stream, resize };
+}
+
+/** `peerFd` is for the program; the caller closes it after the start. */
+export function openTerminal(): Terminal & { readonly peerFd: number } {
   const fd = openSync('/dev/ptmx', constants.O_RDWR | constants.O_NOCTTY);
   try {
     if (ioctl(fd, TIOCSPTLCK, 'void *', Buffer.alloc(4)) !== 0) throw systemCallError('unlock a terminal');
     const peerFd: number = ioctl(fd, TIOCGPTPEER, 'int', constants.O_RDWR | constants.O_NOCTTY | O_CLOEXEC);
     if (peerFd < 0) throw systemCallError('open the other end of a terminal');
-    const stream = new ReadStream(fd);
-    const resize = (size: TerminalSize): void => {
-      if (!stream.destroyed) setSize(fd, size);
-    };
-    return { stream, peerFd, resize };
+    return { ...terminalOf(fd), peerFd };
   } catch (error) {
     closeSync(fd);
     throw error;
