@@ -1,6 +1,7 @@
 // The node agent, our kubelet: follows the pods bound to its node and keeps one worker for each. An ordinary client of
 // the API; what it knows of the Linux machine is Machine, what it knows of time is Clock. It keeps nothing on disk: the
 // machine remembers, and a new agent adopts what it finds there.
+
 import type { PodUid } from '../base/brand.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
@@ -13,12 +14,12 @@ import type { Pod } from '../kube/api-types.ts';
 import { effectiveRequests, isTerminal, type ResourceAmounts } from '../kube/pod.ts';
 import { quantityMilli, quantityValue } from '../kube/quantity.ts';
 import type { DnsConfig, Machine, PodIdentity } from '../machine/machine.ts';
+import type { AgentParts } from './action-context.ts';
 import { checkRunner } from './checks/run-check.ts';
 import { podIdentity } from './container-config.ts';
 import { ImagePuller } from './image-puller.ts';
 import { createNodeApi } from './node-api.ts';
 import { type NodeDescription, NodeRegistration } from './node-registration.ts';
-import type { AgentParts } from './perform.ts';
 import { PodWorker } from './pod-worker.ts';
 import { SourceCache } from './source-cache.ts';
 import { StaticPods } from './static-pods.ts';

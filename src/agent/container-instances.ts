@@ -1,14 +1,9 @@
 // Small questions about the instances of a pod's containers. An instance "has run" once it was started, or failed to
 // start; what was only created does not count: it may be thrown away and made again under the same attempt.
 import { createHash } from 'node:crypto';
-import { containerId } from '../base/brand.ts';
 import type { Container, ContainerStatus, EphemeralContainer, Pod, PodStatus } from '../kube/api-types.ts';
-import { isSidecar } from '../kube/pod.ts';
 import type { ContainerState, ObservedContainer, ObservedSandbox } from '../machine/machine.ts';
-import type { ExitedState } from './backoff.ts';
 import type { Observed } from './observed.ts';
-import { resizeOf } from './resize.ts';
-import { isOfFormerRound, restartActionOf, roundOf } from './restart-rules.ts';
 
 export type Instance = ObservedContainer;
 type In<Kind extends ContainerState['kind']> = Instance & {
@@ -80,6 +75,11 @@ export function isDefinitionChanged(container: Container, instance: Instance): b
   return noted !== undefined && noted !== definitionHash(container);
 }
 
+/** KEP-5532: it was made before all containers were restarted. */
+export function isOfFormerRound(instance: Instance, { round }: Pick<Observed, 'round'>): boolean {
+  return round?.names.has(instance.name) === true && instance.createdAtMs < round.beganAtMs;
+}
+
 /** The container's instance that was made and never started, if it still is what the spec asks for. */
 export function createdInstance(container: Container, observed: Observed): Instance | undefined {
   return observed.containers.find(
@@ -96,19 +96,6 @@ export function isStartable(container: Container, instance: Instance, observed: 
   return isInSandbox && instance.state.kind === 'created' && isWanted;
 }
 
-/** KEP-753: sidecars always; init containers never after success. A container's own rules and policy win (KEP-5307). */
-export function shouldRestart(pod: Pod, container: Container, instance: Exited): boolean {
-  // The agent stopped it to put the changed definition in its place: no policy is asked.
-  const isReplaced = isDefinitionChanged(container, instance) || resizeOf(container, instance) === 'restart';
-  if (instance.stopSignalledAtMs !== undefined && isReplaced) return true;
-  if (restartActionOf(container, instance.state.exitCode) !== undefined) return true;
-  const isInit = initContainers(pod).includes(container);
-  const policy = container.restartPolicy ?? pod.spec?.restartPolicy ?? 'Always';
-  if (policy === 'Never') return false;
-  if (policy === 'Always' && (!isInit || isSidecar(container))) return true;
-  return instance.state.exitCode !== 0;
-}
-
 /** 0 for an instance nobody noted a streak on, and for a definition that is new. */
 export function streakOf(container: Container, instance: Instance): number {
   return isDefinitionChanged(container, instance) ? 0 : Number(instance.annotations[STREAK_ANNOTATION] ?? 0);
@@ -121,68 +108,6 @@ export function statusesOf(status: PodStatus | undefined): readonly ContainerSta
     ephemeralContainerStatuses = [],
   } = status ?? {};
   return [...initContainerStatuses, ...containerStatuses, ...ephemeralContainerStatuses];
-}
-
-/**
- * Adds the instances only the API remembers: after a reboot the machine has forgotten them, and what ran once under
- * restartPolicy Never must not run again. One that was running then is an exit nobody saw.
- */
-export function recollect(pod: Pod, observed: Observed): Observed {
-  const statuses = statusesOf(pod.status);
-  const lost = statuses.filter(
-    (status) =>
-      status.containerID !== undefined &&
-      !observed.containers.some(
-        (one) => one.name === status.name && hasRun(one) && one.attempt >= status.restartCount,
-      ),
-  );
-  if (lost.length === 0) return withRound(pod, observed);
-  const containers = [...observed.containers, ...lost.map(lostInstance)].sort(
-    (a, b) => a.name.localeCompare(b.name) || a.attempt - b.attempt,
-  );
-  return withRound(pod, { ...observed, containers });
-}
-
-function withRound(pod: Pod, observed: Observed): Observed {
-  const round = roundOf(pod, observed);
-  return round === undefined ? observed : { ...observed, round };
-}
-
-/** In no sandbox the machine knows. */
-export const LOST_SANDBOX = -1;
-
-function lostInstance(status: ContainerStatus): Instance {
-  const startedAtMs = msOf(status.state?.running?.startedAt) ?? 0;
-  const terminated = status.state?.terminated ?? status.lastState?.terminated;
-  const state: ExitedState =
-    terminated === undefined || status.state?.running !== undefined
-      ? {
-          kind: 'exited',
-          startedAtMs,
-          finishedAtMs: startedAtMs,
-          exitCode: 137,
-          reason: 'ContainerStatusUnknown',
-          message: 'The container could not be located when the pod was checked',
-        }
-      : {
-          kind: 'exited',
-          startedAtMs: msOf(terminated.startedAt),
-          finishedAtMs: msOf(terminated.finishedAt) ?? 0,
-          exitCode: terminated.exitCode,
-          reason: (terminated.reason as ExitedState['reason'] | undefined) ?? 'ContainerStatusUnknown',
-          message: terminated.message ?? '',
-        };
-  return {
-    id: containerId((status.containerID ?? '').replace(/^.*:\/\//, '')),
-    name: status.name,
-    attempt: status.restartCount,
-    sandboxAttempt: LOST_SANDBOX,
-    image: status.image,
-    imageId: status.imageID,
-    createdAtMs: startedAtMs,
-    state,
-    annotations: {},
-  };
 }
 
 export function msOf(time: string | undefined): number | undefined {

@@ -1,6 +1,7 @@
 // Volumes of CSI drivers, inline in the pod or behind a claim, as the machine needs them. What the driver wants to know and
 // how it wants to be treated says its CSIDriver object. Pure; throws ConfigFailed in the kubelet's words.
 // https://kubernetes-csi.github.io/docs/csi-driver-object.html
+
 import { createHash } from 'node:crypto';
 import type {
   CSIDriver,
@@ -11,7 +12,7 @@ import type {
 } from '../kube/api-types.ts';
 import type { VolumeConfig } from '../machine/machine.ts';
 import { configFailed, requireSecret } from './sources.ts';
-import type { VolumeContext } from './volume-config.ts';
+import type { VolumeContext } from './volume-context.ts';
 
 type CsiVolume = Extract<VolumeConfig, { kind: 'csi' }>;
 

@@ -1,5 +1,6 @@
 // Whether and when a container gets its next instance. Pure; the one rule behind first start, restart, image change and
 // a replaced sandbox, shared by the plan and the status.
+
 import type { Container, Pod } from '../kube/api-types.ts';
 import { isSidecar } from '../kube/pod.ts';
 import { restartOf } from './backoff.ts';
@@ -8,16 +9,16 @@ import {
   type Instance,
   initContainers,
   isExited,
+  isOfFormerRound,
   isRunning,
   lastRunOf,
   type Running,
-  shouldRestart,
   streakOf,
   wantedSandboxAttempt,
 } from './container-instances.ts';
 import type { Observed } from './observed.ts';
 import { isPassed } from './outcome.ts';
-import { isOfFormerRound } from './restart-rules.ts';
+import { shouldRestart } from './restart-rules.ts';
 
 /** The next instance of a container: made at atMs, not before. */
 export type Next = { readonly attempt: number; readonly streak: number; readonly atMs: number };

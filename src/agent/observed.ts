@@ -3,8 +3,7 @@
 // repeated step, never a wrong one.
 import type { ContainerId } from '../base/brand.ts';
 import type { ResourceAmounts } from '../kube/pod.ts';
-import type { ObservedPod } from '../machine/machine.ts';
-import type { Round } from './restart-rules.ts';
+import type { ObservedContainer, ObservedPod } from '../machine/machine.ts';
 
 /** How one action went the last times it ended, by its key (action.ts). */
 export type Step = {
@@ -62,6 +61,16 @@ export type Notes = {
     /** The longest restart back-off, where it is not Kubernetes' (KEP-5593). */
     readonly restartPeriodMsMax?: number | undefined;
   };
+};
+
+/** All containers were restarted in place (KEP-5532). */
+export type Round = {
+  readonly beganAtMs: number;
+  /** The instance whose exit began it. */
+  readonly trigger: ObservedContainer;
+  readonly exitCode: number;
+  /** Of the containers that restart: all but ephemeral ones. */
+  readonly names: ReadonlySet<string>;
 };
 
 export type Observed = ObservedPod & {

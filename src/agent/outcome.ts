@@ -1,5 +1,6 @@
 // Whether a pod has reached its end by itself, and which: the phase it will have once nothing of it runs any more.
 // Decided from what is observed, so a restarted engine decides the same.
+
 import type { Container, Pod } from '../kube/api-types.ts';
 import { isSidecar, isTerminal } from '../kube/pod.ts';
 import { isStarted } from './container-health.ts';
@@ -9,15 +10,15 @@ import {
   type Instance,
   initContainers,
   isExited,
+  isOfFormerRound,
   lastRunOf,
   msOf,
   newestSandbox,
   runsOf,
-  shouldRestart,
   wantedSandboxAttempt,
 } from './container-instances.ts';
 import type { Observed } from './observed.ts';
-import { isOfFormerRound } from './restart-rules.ts';
+import { shouldRestart } from './restart-rules.ts';
 
 export type Outcome = {
   readonly phase: 'Succeeded' | 'Failed';

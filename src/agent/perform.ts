@@ -1,70 +1,23 @@
 // Carries out one action of a plan on the machine or the API, and tells its story as Events in the kubelet's words.
 // Errors are not handled here but by the pod's worker; problemOf() says how the kubelet would call them.
 
-import type { PodUid } from '../base/brand.ts';
-import type { Clock } from '../base/clock.ts';
 import { errorText, isPodwrightError } from '../base/errors.ts';
-import type { ResourceApi } from '../client/resource-api.ts';
 import { PODS } from '../client/resources.ts';
 import type { Container, Pod } from '../kube/api-types.ts';
-import type { ResourceAmounts } from '../kube/pod.ts';
-import type { DnsConfig, Machine, PodIdentity } from '../machine/machine.ts';
 import type { Action } from './action.ts';
-import type { RunCheck } from './checks/check.ts';
+import type { ActionContext, Learned } from './action-context.ts';
 import { containerConfig } from './container-config.ts';
 import { everyContainer, newestSandbox } from './container-instances.ts';
 import type { NodeFacts } from './downward.ts';
-import { type ImagePuller, pullPolicyOf } from './image-puller.ts';
-import { type HookNote, hookKey, type Observed, type ReadyImage, type Step } from './observed.ts';
-import { type PodEvents, tellBackOffs } from './pod-events.ts';
+import { pullPolicyOf } from './image-puller.ts';
+import { hookKey, type Step } from './observed.ts';
+import { tellBackOffs } from './pod-events.ts';
 import { pullForPod, pullVolumeImages } from './pull-image.ts';
 import { containerResources, podResources } from './resource-config.ts';
 import { runHook } from './run-hook.ts';
 import { sandboxConfig } from './sandbox-config.ts';
 import type { SourceCache } from './source-cache.ts';
 import { volumeSetup } from './volume-config.ts';
-
-export type NodeInfo = {
-  readonly name: string;
-  readonly ips: readonly string[];
-  readonly allocatable: NodeFacts['allocatable'];
-  /** "crun": scheme of containerID. */
-  readonly runtime: string;
-  readonly dns?: DnsConfig | undefined;
-  readonly restartPeriodMsMax?: number | undefined;
-};
-
-/** What every worker shares. */
-export type AgentParts = {
-  readonly api: ResourceApi;
-  readonly machine: Machine;
-  readonly clock: Clock;
-  readonly puller: ImagePuller;
-  readonly runCheck: RunCheck;
-  /** 0..1 */
-  readonly random: () => number;
-  /** What the pods of the node but this one ask for. */
-  readonly requestsOfOthers: (uid: PodUid) => ResourceAmounts;
-  readonly sources: SourceCache;
-  readonly node: NodeInfo;
-};
-
-export type ActionContext = {
-  readonly parts: AgentParts;
-  readonly identity: PodIdentity;
-  /** Absent when the API no longer has the pod: only removals are planned then. */
-  readonly pod: Pod | undefined;
-  readonly observed: Observed;
-  readonly events: PodEvents;
-  readonly signal: AbortSignal;
-};
-
-/** What an action has found out, for the worker's notes. */
-export type Learned =
-  | { readonly kind: 'image'; readonly container: string; readonly image: ReadyImage }
-  | { readonly kind: 'hook'; readonly key: string; readonly result: NonNullable<HookNote['result']> }
-  | { readonly kind: 'volumes'; readonly version: string }
-  | { readonly kind: 'pod'; readonly pod: Pod };
 
 type ActionOf<Kind extends Action['kind']> = Extract<Action, { kind: Kind }>;
 

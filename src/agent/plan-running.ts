@@ -1,5 +1,6 @@
 // What a running container needs while its pod goes on: its postStart hook, or a stop of its own because of what it is
 // (definition changed) or what was found out about it (probe or hook failed). It restarts, or not, once it has ended. Pure.
+
 import { BOUNDS } from '../base/bounds.ts';
 import type { Container, Pod } from '../kube/api-types.ts';
 import { isSidecar } from '../kube/pod.ts';
@@ -8,13 +9,13 @@ import { isPostStartDone } from './container-health.ts';
 import {
   initContainers,
   isDefinitionChanged,
+  isOfFormerRound,
   isRunning,
   lastRunOf,
   type Running,
 } from './container-instances.ts';
 import { hookKey, type Observed, type ProbeKind, probeKey } from './observed.ts';
 import { refusalOf, resizeOf } from './resize.ts';
-import { isOfFormerRound } from './restart-rules.ts';
 import { planStopOf, stopBegunAtMs } from './stop-instance.ts';
 
 type Now = { readonly observed: Observed; readonly nowMs: number };

@@ -1,4 +1,5 @@
 // What a pod that goes on no longer needs of its past: half-made and old instances, old sandboxes. Pure.
+
 import { BOUNDS } from '../base/bounds.ts';
 import type { Pod } from '../kube/api-types.ts';
 import type { Action } from './action.ts';
@@ -7,11 +8,11 @@ import {
   type Instance,
   isRunning,
   isStartable,
-  LOST_SANDBOX,
   newestSandbox,
   runsOf,
 } from './container-instances.ts';
 import type { Observed } from './observed.ts';
+import { LOST_SANDBOX } from './recollect.ts';
 
 /** Removes half-made instances and dead ones beyond the bound, ends and removes what old sandboxes still hold. */
 export function planTidy(pod: Pod, observed: Observed): readonly Action[] {

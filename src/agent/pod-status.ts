@@ -1,5 +1,6 @@
 // The pod's status as the kubelet would report it: a pure function of the pod, what is observed and the time. What
 // other writers put into the status (conditions of controllers, qosClass) is kept as it is. Phase only goes forward.
+
 import { timeText } from '../base/clock.ts';
 import type { ContainerStatus, Pod, PodStatus } from '../kube/api-types.ts';
 import { isTerminal, qosClassOf } from '../kube/pod.ts';
@@ -11,12 +12,12 @@ import {
   isRunning,
   lastRunOf,
   newestSandbox,
-  recollect,
 } from './container-instances.ts';
 import { containerStatus, type StatusContext } from './container-status.ts';
 import type { Observed } from './observed.ts';
 import { finalPhase, letsOthersStart, type Outcome, outcomeOf } from './outcome.ts';
 import { type ConditionFacts, podConditions, type ResizeFacts } from './pod-conditions.ts';
+import { recollect } from './recollect.ts';
 import { refusalOf, resizing } from './resize.ts';
 import { isRoundEnding } from './restart-rules.ts';
 

@@ -5,6 +5,7 @@
 // - The mailbox holds only the newest pod; any number of wakes before a turn is one turn.
 // - An action runs at most once at a time; two that conflict never run together; one no longer planned is aborted.
 // - Errors of actions end here: they become steps with a back-off, and Events. Everything else crashes.
+
 import type { CancelTimer } from '../base/clock.ts';
 import { errorText, isPodwrightError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
@@ -13,10 +14,11 @@ import type { EventRecorder } from '../client/event-recorder.ts';
 import type { Pod } from '../kube/api-types.ts';
 import type { ObservedPod, PodIdentity } from '../machine/machine.ts';
 import { type Action, actionKey, isAbortable, isConflict, type Plan } from './action.ts';
+import type { AgentParts, Learned } from './action-context.ts';
 import { holdBack, recordStep } from './hold-back.ts';
 import { mergePatch } from './merge-patch.ts';
 import { type HookNote, hookKey, type Notes, type Observed, type ReadyImage } from './observed.ts';
-import { type AgentParts, type Learned, perform, problemOf } from './perform.ts';
+import { perform, problemOf } from './perform.ts';
 import { planPod } from './plan-pod.ts';
 import { isGone } from './plan-removal.ts';
 import { type PodEvents, podEvents, tellProbe, tellProblem } from './pod-events.ts';

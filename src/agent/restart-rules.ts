@@ -1,9 +1,20 @@
-// Container restart rules (KEP-5307) and the restart of all containers in place (KEP-5532). Pure. A round of the pod's
+// Whether an ended container is run again: policies, container restart rules (KEP-5307) and the restart of all containers
+// in place (KEP-5532). Pure. A round of the pod's
 // containers ends when one exits as a RestartAllContainers rule says: what was created before belongs to the former round,
 // is killed without hooks or grace, and everything is run anew from the init containers on, in the same sandbox.
 import type { Container, Pod } from '../kube/api-types.ts';
-import { allContainers, type Instance, isExited, isRunning } from './container-instances.ts';
-import type { Observed } from './observed.ts';
+import { isSidecar } from '../kube/pod.ts';
+import {
+  allContainers,
+  type Exited,
+  initContainers,
+  isDefinitionChanged,
+  isExited,
+  isOfFormerRound,
+  isRunning,
+} from './container-instances.ts';
+import type { Observed, Round } from './observed.ts';
+import { resizeOf } from './resize.ts';
 
 type Rule = NonNullable<Container['restartPolicyRules']>[number];
 
@@ -18,14 +29,18 @@ function matches({ exitCodes }: Rule, exitCode: number): boolean {
   return exitCodes.operator === 'NotIn' ? !isListed : isListed;
 }
 
-export type Round = {
-  readonly beganAtMs: number;
-  /** The instance whose exit began it. */
-  readonly trigger: Instance;
-  readonly exitCode: number;
-  /** Of the containers that restart: all but ephemeral ones. */
-  readonly names: ReadonlySet<string>;
-};
+/** KEP-753: sidecars always; init containers never after success. A container's own rules and policy win (KEP-5307). */
+export function shouldRestart(pod: Pod, container: Container, instance: Exited): boolean {
+  // The agent stopped it to put the changed definition in its place: no policy is asked.
+  const isReplaced = isDefinitionChanged(container, instance) || resizeOf(container, instance) === 'restart';
+  if (instance.stopSignalledAtMs !== undefined && isReplaced) return true;
+  if (restartActionOf(container, instance.state.exitCode) !== undefined) return true;
+  const isInit = initContainers(pod).includes(container);
+  const policy = container.restartPolicy ?? pod.spec?.restartPolicy ?? 'Always';
+  if (policy === 'Never') return false;
+  if (policy === 'Always' && (!isInit || isSidecar(container))) return true;
+  return instance.state.exitCode !== 0;
+}
 
 /** The newest round that an exit began; undefined: the first goes on. */
 export function roundOf(pod: Pod, observed: Observed): Round | undefined {
@@ -39,10 +54,6 @@ export function roundOf(pod: Pod, observed: Observed): Round | undefined {
       : [];
   });
   return triggers.sort((a, b) => b.beganAtMs - a.beganAtMs)[0];
-}
-
-export function isOfFormerRound(instance: Instance, { round }: Pick<Observed, 'round'>): boolean {
-  return round?.names.has(instance.name) === true && instance.createdAtMs < round.beganAtMs;
 }
 
 /** While it is true nothing of the new round starts. */

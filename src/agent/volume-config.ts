@@ -1,36 +1,22 @@
 // The pod's volumes with their contents resolved, as the machine needs them. Pure; throws ConfigFailed in the kubelet's
 // words, naming the volume it is about.
 import { PodwrightError } from '../base/errors.ts';
-import type {
-  DownwardAPIVolumeFile,
-  KeyToPath,
-  Pod,
-  ProjectedVolumeSource,
-  Volume,
-} from '../kube/api-types.ts';
+import type { DownwardAPIVolumeFile, KeyToPath, ProjectedVolumeSource, Volume } from '../kube/api-types.ts';
 import { quantityValue } from '../kube/quantity.ts';
 import { claimNameOf, isOwnedBy } from '../kube/storage.ts';
-import type { Image, VolumeConfig, VolumeFile, VolumeSetup } from '../machine/machine.ts';
+import type { VolumeConfig, VolumeFile, VolumeSetup } from '../machine/machine.ts';
 import { podIdentity } from './container-config.ts';
 import { inlineCsiVolume, persistentCsiVolume } from './csi-volume-config.ts';
-import { fieldValue, type NodeFacts, resourceFieldValue } from './downward.ts';
+import { fieldValue, resourceFieldValue } from './downward.ts';
 import {
   configFailed,
   configMapEntries,
   requireBound,
   requireConfigMap,
   requireSecret,
-  type Sources,
   secretEntries,
 } from './sources.ts';
-
-export type VolumeContext = {
-  readonly pod: Pod;
-  readonly sources: Sources;
-  readonly facts: NodeFacts;
-  /** Of the image volumes to be set up, by volume name; one that is not here is set up already. */
-  readonly images: ReadonlyMap<string, Image>;
-};
+import type { VolumeContext } from './volume-context.ts';
 
 const DEFAULT_MODE = 0o644;
 
