@@ -67,6 +67,7 @@ const ROOT_MODELS: Readonly<Record<string, readonly string[]>> = {
     'V1VolumeAttachment',
   ],
   'io.k8s.api.discovery.v1': ['V1EndpointSlice'],
+  'io.k8s.api.events.v1': ['EventsV1Event'],
   'io.k8s.api.networking.v1': ['V1Ingress', 'V1IngressClass', 'V1NetworkPolicy'],
   'io.k8s.api.rbac.v1': ['V1Role', 'V1ClusterRole', 'V1RoleBinding', 'V1ClusterRoleBinding'],
   'io.k8s.api.authentication.v1': ['AuthenticationV1TokenRequest', 'V1TokenReview', 'V1SelfSubjectReview'],

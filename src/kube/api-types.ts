@@ -888,6 +888,33 @@ export type EventSource = {
   readonly host?: string | undefined;
 };
 
+/** Event is a report of an event somewhere in the cluster. */
+export type EventsV1Event = {
+  readonly action?: string | undefined;
+  readonly apiVersion?: string | undefined;
+  readonly deprecatedCount?: number | undefined;
+  readonly deprecatedFirstTimestamp?: string | undefined;
+  readonly deprecatedLastTimestamp?: string | undefined;
+  readonly deprecatedSource?: EventSource | undefined;
+  readonly eventTime: string;
+  readonly kind?: string | undefined;
+  readonly metadata?: ObjectMeta | undefined;
+  readonly note?: string | undefined;
+  readonly reason?: string | undefined;
+  readonly regarding?: ObjectReference | undefined;
+  readonly related?: ObjectReference | undefined;
+  readonly reportingController?: string | undefined;
+  readonly reportingInstance?: string | undefined;
+  readonly series?: EventsV1EventSeries | undefined;
+  readonly type?: string | undefined;
+};
+
+/** EventSeries contain information on series of events, i.e. */
+export type EventsV1EventSeries = {
+  readonly count: number;
+  readonly lastObservedTime: string;
+};
+
 /** Eviction evicts a pod from its node subject to certain policies and safety constraints. */
 export type Eviction = {
   readonly apiVersion?: string | undefined;
