@@ -57,7 +57,7 @@ async function until(
   what: string,
   isSo: (pod: Pod | undefined) => boolean,
 ): Promise<Pod | undefined> {
-  const endMs = Date.now() + 10_000;
+  const endMs = Date.now() + 60_000;
   for (;;) {
     const pod = (await scene.api.list(PODS)).items[0];
     if (isSo(pod)) return pod;

@@ -19,7 +19,7 @@ const noExec = {
   },
 };
 
-function run(check: Check, timeoutMs = 5000): Promise<CheckResult> {
+function run(check: Check, timeoutMs = 60_000): Promise<CheckResult> {
   return checkRunner(noExec)(check, { timeoutMs, signal: AbortSignal.timeout(timeoutMs) });
 }
 

@@ -37,7 +37,7 @@ async function scene(t: TestContext): Promise<Scene> {
 
 /** The next change of pods or events that fits; the directory is watched by the kernel, in real time. */
 async function until<T>(what: string, probe: () => T | undefined): Promise<T> {
-  const endMs = Date.now() + 10_000;
+  const endMs = Date.now() + 60_000;
   for (;;) {
     const found = probe();
     if (found !== undefined) return found;

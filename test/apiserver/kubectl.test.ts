@@ -32,7 +32,7 @@ const echoNode: NodeApi = {
   },
 };
 
-test('apply, get, change, describe, delete', { timeout: 60_000 }, async (t) => {
+test('apply, get, change, describe, delete', { timeout: 300_000 }, async (t) => {
   const { kubectl, server } = await apiRig(t, { node: echoNode });
   const ok = async (args: string[], stdin?: string): Promise<string> => {
     const { code, stdout, stderr } = await kubectl(args, stdin);
@@ -75,7 +75,7 @@ test('apply, get, change, describe, delete', { timeout: 60_000 }, async (t) => {
   assert.match(await ok(['version']), /Server Version: v1\.36\.2\+podwright/);
 });
 
-test('a List, and what OpenAPI tells', { timeout: 60_000 }, async (t) => {
+test('a List, and what OpenAPI tells', { timeout: 300_000 }, async (t) => {
   const { kubectl } = await apiRig(t);
   const item = (name: string): string =>
     `- {apiVersion: v1, kind: ConfigMap, metadata: {name: ${name}}, data: {k: v}}`;
@@ -93,7 +93,7 @@ test('a List, and what OpenAPI tells', { timeout: 60_000 }, async (t) => {
   assert.match(definitions['io.k8s.api.core.v1.Pod']?.description ?? '', /collection of containers/);
 });
 
-test('create of what kubectl sends as protobuf', { timeout: 60_000 }, async (t) => {
+test('create of what kubectl sends as protobuf', { timeout: 300_000 }, async (t) => {
   const { kubectl } = await apiRig(t);
   for (const args of [
     ['create', 'namespace', 'team'],
@@ -116,10 +116,10 @@ test('create of what kubectl sends as protobuf', { timeout: 60_000 }, async (t) 
   assert.equal(stdout, 'b Yg==');
 });
 
-test('wait sees a status that another client writes', { timeout: 60_000 }, async (t) => {
+test('wait sees a status that another client writes', { timeout: 300_000 }, async (t) => {
   const { kubectl, server } = await apiRig(t);
   await kubectl(['create', '-f', '-'], POD_MANIFEST);
-  const waiting = kubectl(['wait', '--for=condition=Ready', 'pod/web', '--timeout=20s']);
+  const waiting = kubectl(['wait', '--for=condition=Ready', 'pod/web', '--timeout=120s']);
   await sleep(300);
   const body = { status: { phase: 'Running', conditions: [{ type: 'Ready', status: 'True' }] } };
   const patch = { type: 'application/strategic-merge-patch+json', body } as const;
@@ -128,7 +128,7 @@ test('wait sees a status that another client writes', { timeout: 60_000 }, async
 });
 
 for (const transport of ['WebSocket', 'SPDY'] as const) {
-  test(`exec, attach and port-forward over ${transport}`, { timeout: 60_000 }, async (t) => {
+  test(`exec, attach and port-forward over ${transport}`, { timeout: 300_000 }, async (t) => {
     const { kubectl, kubeconfigPath, server: apiServer } = await apiRig(t, { node: echoNode });
     await kubectl(['create', '-f', '-'], POD_MANIFEST);
     const running = { type: 'application/merge-patch+json', body: { status: { phase: 'Running' } } } as const;
@@ -169,7 +169,7 @@ for (const transport of ['WebSocket', 'SPDY'] as const) {
   });
 }
 
-test('bad input is told by field and reason', { timeout: 60_000 }, async (t) => {
+test('bad input is told by field and reason', { timeout: 300_000 }, async (t) => {
   const { kubectl, url } = await apiRig(t);
   const unknown = await kubectl(['create', '-f', '-'], POD_MANIFEST.replace('spec:', 'spec:\n  foo: 1'));
   assert.match(unknown.stderr, /strict decoding error: unknown field "spec\.foo"/);

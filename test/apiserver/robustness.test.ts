@@ -87,7 +87,7 @@ const types = [
   'application/vnd.kubernetes.protobuf',
 ];
 
-test('arbitrary bodies at the write routes', { timeout: 120_000 }, async (t) => {
+test('arbitrary bodies at the write routes', { timeout: 300_000 }, async (t) => {
   const { url, dataDir, store, server } = await apiRig(t);
   const { ca, cert, key } = readKubeconfig(join(dataDir, 'kubeconfig'));
   const send = (method: string, path: string, type: string, text: string): Promise<number> =>

@@ -106,7 +106,7 @@ test('lists are shared item by item', async (t) => {
 });
 
 test('kubectl: apply --server-side, diff, conflict, client-side to server-side, prune', {
-  timeout: 60_000,
+  timeout: 300_000,
 }, async (t) => {
   const { kubectl } = await apiRig(t);
   const serverSide = ['apply', '--server-side', '-f', '-'];

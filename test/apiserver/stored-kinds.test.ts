@@ -31,7 +31,7 @@ const OTHERS = `
 {apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: np}, spec: {podSelector: {matchLabels: {app: w}}}}
 `;
 
-test('kubectl makes and shows them', { timeout: 60_000 }, async (t) => {
+test('kubectl makes and shows them', { timeout: 300_000 }, async (t) => {
   const { kubectl } = await apiRig(t);
   const created = await kubectl(['apply', '-f', '-'], deployment('w'));
   assert.equal(created.stdout, 'deployment.apps/web created\n', created.stderr);
@@ -54,7 +54,7 @@ test('kubectl makes and shows them', { timeout: 60_000 }, async (t) => {
   assert.match(await cells('netpol'), /^np app=w \d+s$/);
 });
 
-test('what the schema demands and what may not change', { timeout: 60_000 }, async (t) => {
+test('what the schema demands and what may not change', { timeout: 300_000 }, async (t) => {
   const { kubectl } = await apiRig(t);
   const unfit = await kubectl(['create', '-f', '-'], deployment('other'));
   assert.match(unfit.stderr, /spec\.template\.metadata\.labels: Invalid value: .*`selector` does not match/);

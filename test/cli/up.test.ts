@@ -201,8 +201,8 @@ describe('up, attached', () => {
 it('down removes pods and what they stood on, and tells a name that is not there', async () => {
   const path = await manifest('a');
   for (const entry of await readManifests(cli, [path]))
-    await applyObject(cli.api, entry, AbortSignal.timeout(5000));
-  assert.equal(await down(cli, [path, 'nosuch'], { gracePeriodSeconds: 0, timeoutMs: 5000 }), 1);
+    await applyObject(cli.api, entry, AbortSignal.timeout(60_000));
+  assert.equal(await down(cli, [path, 'nosuch'], { gracePeriodSeconds: 0, timeoutMs: 60_000 }), 1);
   assert.deepEqual([cli.api.all(PODS), cli.api.all(CONFIG_MAPS)], [[], []]);
   const { stdout, stderr } = await cli.output();
   assert.equal(stdout, 'pod/a removed\nconfigmap/c removed\n');
@@ -217,7 +217,7 @@ it('down says when a pod is not gone in time; rm --all then ends it', async () =
     down(cli, ['a'], { timeoutMs: 100 }),
     /wait until pod\/a is gone: not within the timeout/,
   );
-  assert.equal(await remove(cli, [], { all: true, timeoutMs: 5000 }), 0);
+  assert.equal(await remove(cli, [], { all: true, timeoutMs: 60_000 }), 0);
   assert.equal(cli.find('a'), undefined);
 });
 

@@ -148,7 +148,7 @@ export function resourceApiContract(make: (t: TestContext) => Promise<ResourceAp
     const select = {
       fieldSelector: 'status.phase=Pending',
       resourceVersion,
-      signal: AbortSignal.timeout(10_000),
+      signal: AbortSignal.timeout(60_000),
     };
     const events = take(api.watch(PODS, select), 3);
     await api.create(PODS, pod('p2'));
@@ -164,7 +164,7 @@ export function resourceApiContract(make: (t: TestContext) => Promise<ResourceAp
       ['DELETED', 'p1'],
       ['DELETED', 'p2'],
     ]);
-    const gone = { resourceVersion: '1', signal: AbortSignal.timeout(10_000) };
+    const gone = { resourceVersion: '1', signal: AbortSignal.timeout(60_000) };
     await take(api.watch(PODS, gone), 1);
   });
 
@@ -178,7 +178,7 @@ export function resourceApiContract(make: (t: TestContext) => Promise<ResourceAp
       ended.abort();
     }
     assert.deepEqual(seen, ['ADDED']);
-    const future = { resourceVersion: '99999999', signal: AbortSignal.timeout(10_000) };
+    const future = { resourceVersion: '99999999', signal: AbortSignal.timeout(60_000) };
     await assert.rejects(take(api.watch(PODS, future), 1), code('Expired'));
   });
 
@@ -194,7 +194,7 @@ export function resourceApiContract(make: (t: TestContext) => Promise<ResourceAp
     await api.create(NAMESPACES, { metadata: { name: 'team' } });
     await api.create(CONFIG_MAPS, { metadata: { name: 'c', namespace: 'team' } });
     const { resourceVersion } = await api.list(NAMESPACES);
-    const gone = take(api.watch(NAMESPACES, { resourceVersion, signal: AbortSignal.timeout(10_000) }), 2);
+    const gone = take(api.watch(NAMESPACES, { resourceVersion, signal: AbortSignal.timeout(60_000) }), 2);
     const ending = await api.delete(NAMESPACES, { name: 'team' });
     assert.equal(ending.status?.phase, 'Terminating');
     assert.deepEqual(

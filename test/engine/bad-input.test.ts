@@ -123,7 +123,7 @@ describe('bad input', () => {
         `${name} has its event`,
         async () => failing.event.test(await engine.kube('describe', 'pod', name)) || undefined,
       );
-      await engine.kube('delete', 'pod', name, '--timeout=20s');
+      await engine.kube('delete', 'pod', name, '--timeout=120s');
     });
   }
 

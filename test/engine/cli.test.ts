@@ -1,6 +1,6 @@
 // The command line against a real engine, as a user types it.
 import assert from 'node:assert/strict';
-import { mkdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import type { Container, Pod } from '../../src/kube/api-types.ts';
@@ -9,10 +9,9 @@ import { BUSYBOX, podOf, shell } from '../lib/manifests.ts';
 import { startRegistry, USER } from '../lib/registry.ts';
 
 describe('podwright on the command line', () => {
-  const manifests = '/var/tmp/podwright-static-pods';
+  const manifests = mkdtempSync('/var/tmp/podwright-static-pods-');
   const engine = new TestEngine({ arguments: ['--manifests', manifests] });
   before(async () => {
-    mkdirSync(manifests, { recursive: true });
     await engine.start();
     await engine.loadImage('busybox');
   });
@@ -46,7 +45,7 @@ describe('podwright on the command line', () => {
   test('up --detach ends with 0 when all are ready, and with 1 and the reason when they cannot be', async () => {
     await ok('up', '--detach', fileOf(podOf('fine', [shell('a', 'exec sleep 3600')])));
     const missing: Container = { name: 'a', image: 'localhost/absent:1', imagePullPolicy: 'Never' };
-    const bad = await engine.podwright('up', '--detach', '--timeout', '2s', fileOf(podOf('bad', [missing])));
+    const bad = await engine.podwright('up', '--detach', '--timeout', '5s', fileOf(podOf('bad', [missing])));
     assert.equal(bad.code, 1);
     assert.match(bad.stdout + bad.stderr, /ErrImageNeverPull/);
     await ok('rm', 'bad');

@@ -63,7 +63,7 @@ describe('kill -9 of the engine', () => {
     const before = await view();
     await engine.kill();
     await engine.start();
-    await engine.kube('wait', '--for=condition=Ready', 'pods', '--all', '--timeout=60s');
+    await engine.kube('wait', '--for=condition=Ready', 'pods', '--all', '--timeout=120s');
     assert.deepEqual(await view(), before);
     assert.equal(await engine.kube('logs', 'pod-7', '-c', 'b'), 'b of pod-7\n');
   });

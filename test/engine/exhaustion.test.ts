@@ -90,7 +90,7 @@ describe('what runs out', () => {
     });
     assert.deepEqual(await bystander(), first);
     assert.equal((await engine.kube('exec', 'bystander', '--', 'echo', 'here')).trim(), 'here');
-    await engine.kube('delete', 'pod', 'noisy', '--timeout=20s');
+    await engine.kube('delete', 'pod', 'noisy', '--timeout=120s');
     await engine.api.create(PODS, podOf('quiet', [shell('app', 'echo words; exec sleep 3600')]));
     await engine.waitReady('quiet');
     assert.equal(await engine.kube('logs', 'quiet'), 'words\n');
@@ -120,7 +120,7 @@ describe('what runs out', () => {
     await engine.kube('apply', '-f', join(engine.dir, 'forks.json'));
     await engine.waitReady('forks');
     const { metadata } = await engine.pod('forks');
-    await engine.kube('delete', 'pod', 'forks', '--grace-period=1', '--timeout=30s');
+    await engine.kube('delete', 'pod', 'forks', '--grace-period=1', '--timeout=120s');
     assert.deepEqual(processesOf(metadata?.uid ?? ''), []);
   });
 });

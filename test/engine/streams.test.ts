@@ -52,7 +52,7 @@ function seen(stream: PassThrough, wanted: RegExp): Promise<string> {
   });
 }
 
-describe('streams into containers', { timeout: 120_000 }, () => {
+describe('streams into containers', { timeout: 300_000 }, () => {
   const engine = new TestEngine();
   before(async () => {
     await engine.start();

@@ -193,7 +193,7 @@ describe('volumes', () => {
     assert.match(await engine.kube('get', 'pvc', 'data'), /data +Terminating/);
     assert.equal(await sh('second', 'cat /data/kept'), 'kept\n');
     await gone('second');
-    await engine.kube('wait', '--for=delete', 'pvc/data', `pv/${volume}`, '--timeout=30s');
+    await engine.kube('wait', '--for=delete', 'pvc/data', `pv/${volume}`, '--timeout=120s');
     await eventually(
       'its data is gone',
       () => !existsSync(`${engine.dataDir}/persistent-volumes/${volume}`) || undefined,
@@ -217,7 +217,7 @@ describe('volumes', () => {
       '2000\n2000\n2000\nof-group\n',
     );
     await gone('group');
-    await engine.kube('delete', 'pvc', 'shared', '--timeout=30s');
+    await engine.kube('delete', 'pvc', 'shared', '--timeout=120s');
   });
 
   test('mounts below a volume: they travel as asked, and are read-only as asked', async () => {
@@ -289,11 +289,11 @@ describe('volumes', () => {
     await engine.waitReady('user');
     assert.equal(await sh('user', 'cat /data/whose'), 'small');
     await gone('user');
-    await engine.kube('delete', 'pvc', 'static', '--timeout=30s');
-    await engine.kube('wait', '--for=jsonpath={.status.phase}=Released', 'pv/small', '--timeout=30s');
+    await engine.kube('delete', 'pvc', 'static', '--timeout=120s');
+    await engine.kube('wait', '--for=jsonpath={.status.phase}=Released', 'pv/small', '--timeout=120s');
     assert.equal(await phase('pv/large'), 'Available');
     assert.ok(existsSync(`${engine.dir}/small/whose`));
-    await engine.kube('delete', 'pv', '--all', '--timeout=30s');
+    await engine.kube('delete', 'pv', '--all', '--timeout=120s');
   });
 
   test('ephemeral: a claim of the pod that goes with it; a claim that is missing is told', async () => {
@@ -307,7 +307,7 @@ describe('volumes', () => {
     await sh('scratch', 'touch /tmp/x');
     assert.equal(await phase('pvc/scratch-tmp'), 'Bound');
     await gone('scratch');
-    await engine.kube('wait', '--for=delete', 'pvc/scratch-tmp', '--timeout=30s');
+    await engine.kube('wait', '--for=delete', 'pvc/scratch-tmp', '--timeout=120s');
     await eventually(
       'no volume is left',
       async () => (await engine.kube('get', 'pv', '-o', 'name')) === '' || undefined,
@@ -394,7 +394,7 @@ describe('volumes', () => {
       await gone('bad');
       await eventually('all is unpublished', () => called('NodeUnpublishVolume csi-') === 2 || undefined);
       assert.deepEqual(readdirSync(`${engine.dataDir}/plugins/${name}`), ['csi.sock']);
-      await engine.kube('delete', 'pvc,pv', '--all', '--timeout=30s');
+      await engine.kube('delete', 'pvc,pv', '--all', '--timeout=120s');
     } finally {
       driver.kill();
       site.close();

@@ -17,7 +17,7 @@ describe('examples/adapter.yaml', () => {
 
   /** As a monitor outside the pod asks. */
   async function healthz(): Promise<string> {
-    const response = await fetch(`http://${address}:8081/healthz`, { signal: AbortSignal.timeout(5_000) });
+    const response = await fetch(`http://${address}:8081/healthz`, { signal: AbortSignal.timeout(30_000) });
     return `${response.status} ${(await response.text()).trim()}`;
   }
 
@@ -38,7 +38,7 @@ describe('examples/adapter.yaml', () => {
   });
 
   test("the pod's readiness follows it: the sidecar's probe asks the same question", async () => {
-    await engine.kube('wait', '--for=condition=Ready=false', 'pod/adapter', '--timeout=30s');
+    await engine.kube('wait', '--for=condition=Ready=false', 'pod/adapter', '--timeout=120s');
     const pod = await engine.pod('adapter');
     assert.equal(pod.status?.initContainerStatuses?.[0]?.ready, false);
     assert.equal(pod.status?.containerStatuses?.[0]?.ready, true, 'the app has no probe of its own');

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { eventually, TestEngine } from '../lib/engine.ts';
-import { namespaceOf, processesOf } from '../lib/processes.ts';
+import { namespacesOf, processesOf } from '../lib/processes.ts';
 
 describe('examples/helloworld.yaml', () => {
   const engine = new TestEngine();
@@ -25,13 +25,10 @@ describe('examples/helloworld.yaml', () => {
 
   test('all four share network, IPC and host name, and none shares its processes', async () => {
     const uid = (await engine.pod('helloworld')).metadata?.uid ?? '';
-    const processes = processesOf(uid);
-    const distinct = (kind: Parameters<typeof namespaceOf>[1]) =>
-      new Set(processes.map(({ pid }) => namespaceOf(pid, kind))).size;
-    assert.equal(distinct('net'), 1);
-    assert.equal(distinct('ipc'), 1);
-    assert.equal(distinct('uts'), 1);
-    assert.equal(distinct('pid'), 5, 'four containers and the infra container');
+    // A process on its way into its container may still be in the engine's.
+    const kinds = ['net', 'ipc', 'uts', 'pid'] as const;
+    const distinct = () => kinds.map((kind) => namespacesOf(uid, kind).size).join();
+    await eventually('four containers and the infra container', () => distinct() === '1,1,1,5' || undefined);
   });
 
   test('every container sees the same address and host name', async () => {
@@ -80,23 +77,18 @@ describe('examples/helloworld.yaml', () => {
     await engine.kube('apply', '-f', 'examples/helloworld-pid.yaml');
     await engine.waitReady('helloworld-pid');
     const uid = (await engine.pod('helloworld-pid')).metadata?.uid ?? '';
-    assert.equal(new Set(processesOf(uid).map(({ pid }) => namespaceOf(pid, 'pid'))).size, 1);
+    await eventually('one PID namespace', () => namespacesOf(uid, 'pid').size === 1 || undefined);
     await eventually(
       'log sees PID 1 and the others',
       async () =>
         /processes=\d+ pid1=\/pause/.exec(await engine.kube('logs', 'helloworld-pid', '-c', 'log')) ??
         undefined,
     );
-    const zombies = await engine.kube(
-      'exec',
-      'helloworld-pid',
-      '-c',
-      'log',
-      '--',
-      'sh',
-      '-c',
-      'sleep 3; ps -o stat,ppid,comm',
-    );
-    assert.doesNotMatch(zombies, /^Z\s+1\s/m);
+    // A loop per container has left orphans by then; one that has just ended may be seen before it is reaped.
+    const script = 'sleep 3; ps -o stat,ppid,comm';
+    await eventually('no orphan stays a zombie', async () => {
+      const all = await engine.kube('exec', 'helloworld-pid', '-c', 'log', '--', 'sh', '-c', script);
+      return !/^Z\s+1\s/m.test(all) || undefined;
+    });
   });
 });

@@ -6,6 +6,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { eventually, IMAGES, ROOT, TestEngine } from '../lib/engine.ts';
+import { freePort } from '../lib/ports.ts';
 
 describe('examples/javaweb.yaml and examples/war-*.yaml', () => {
   const engine = new TestEngine();
@@ -16,20 +17,26 @@ describe('examples/javaweb.yaml and examples/war-*.yaml', () => {
   after(() => engine.close());
 
   async function page(pod: string): Promise<string> {
-    await engine.waitReady(pod, 90);
+    await engine.waitReady(pod);
     const address = (await engine.pod(pod)).status?.podIP;
-    return eventually(`Tomcat of ${pod} answers`, () => pageOf(`http://${address}:8080/sample/`), 90_000);
+    return eventually(`Tomcat of ${pod} answers`, () => pageOf(`http://${address}:8080/sample/`));
   }
 
   test('kubectl apply and wait, then Tomcat answers with the page of the WAR', async () => {
-    await engine.kube('apply', '-f', 'examples/javaweb.yaml');
+    // The example as it is, but for the host port: this may not be the only engine on the machine.
+    const hostPort = await freePort();
+    const text = readFileSync(`${ROOT}/examples/javaweb.yaml`, 'utf8');
+    const manifest = join(engine.dir, 'javaweb.yaml');
+    writeFileSync(manifest, text.replace('hostPort: 8001', `hostPort: ${hostPort}`));
+    await engine.kube('apply', '-f', manifest);
     const answer = await page('javaweb');
     const pod = await engine.pod('javaweb');
     const init = pod.status?.initContainerStatuses?.[0]?.state?.terminated;
     assert.equal(init?.exitCode, 0);
     assert.match(answer, /javaweb/);
     assert.ok(answer.includes(pod.status?.podIP ?? 'no address'), answer);
-    assert.equal(await pageOf('http://127.0.0.1:8001/sample/'), answer, 'the host port shows the same page');
+    const throughHost = await pageOf(`http://127.0.0.1:${hostPort}/sample/`);
+    assert.equal(throughHost, answer, 'the host port shows the same page');
     await engine.kube('delete', 'pod', 'javaweb', '--now');
   });
 
@@ -65,7 +72,7 @@ function copyWar(engine: TestEngine, path: string): void {
 
 async function pageOf(url: string): Promise<string | undefined> {
   try {
-    const response = await fetch(url, { signal: AbortSignal.timeout(5_000) });
+    const response = await fetch(url, { signal: AbortSignal.timeout(30_000) });
     return response.ok ? await response.text() : undefined;
   } catch {
     return undefined;

@@ -4,7 +4,7 @@ import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { eventually, IMAGES, TestEngine } from '../lib/engine.ts';
-import { processesOf } from '../lib/processes.ts';
+import { lastingProcessesOf, processesOf } from '../lib/processes.ts';
 
 const REQUESTS = 20;
 /** The same image under another name: enough for a release, and no second build. */
@@ -58,8 +58,8 @@ describe('examples/monitor.yaml', () => {
     execFileSync('skopeo', ['--insecure-policy', 'copy', '-q', ...copy]);
     assert.equal((await engine.podwright('image', 'load', archive)).code, 0);
     const before = await engine.pod('monitor');
-    const others = processesOf(before.metadata?.uid ?? '').filter(
-      // The app's loop starts a new sleep each turn.
+    // The app's loop starts a new sleep each turn.
+    const others = (await lastingProcessesOf(before.metadata?.uid ?? '')).filter(
       ({ command }) => !/^(prometheus|sleep)/.test(command),
     );
     // A history worth keeping, before anything is released.

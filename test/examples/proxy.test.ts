@@ -5,7 +5,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { eventually, ROOT, TestEngine } from '../lib/engine.ts';
-import { freePort } from '../lib/registry.ts';
+import { freePort } from '../lib/ports.ts';
 
 /** Enough for every server to be asked often. */
 const CONNECTIONS = 90;

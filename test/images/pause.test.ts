@@ -66,12 +66,12 @@ function childrenOf(pid: number): number[] {
 }
 
 async function eventually<T>(what: string, probe: () => T | undefined): Promise<T> {
-  for (let attempt = 0; attempt < 500; attempt += 1) {
+  for (let attempt = 0; attempt < 6000; attempt += 1) {
     const found = probe();
     if (found !== undefined) return found;
     await sleep(10);
   }
-  return assert.fail(`not within 5 s: ${what}`);
+  return assert.fail(`not within a minute: ${what}`);
 }
 
 for (const architecture of ARCHITECTURES) {
@@ -93,9 +93,11 @@ for (const architecture of ARCHITECTURES) {
 
     test('as PID 1: reaps 100 orphans, sleeps, and SIGTERM ends it', async () => {
       const init = await startAsInit(command);
-      const orphans = 'i=0; while [ $i -lt 100 ]; do (sleep 1 &); i=$((i+1)); done';
+      const orphans = 'i=0; while [ $i -lt 100 ]; do (sleep 3600 &); i=$((i+1)); done';
       execFileSync('nsenter', ['-t', String(init.pid), '-p', 'sh', '-c', orphans], { stdio: 'ignore' });
-      assert.equal(childrenOf(init.pid).length, 100, 'all were handed to PID 1');
+      const handedOver = childrenOf(init.pid);
+      assert.equal(handedOver.length, 100, 'all were handed to PID 1');
+      for (const orphan of handedOver) process.kill(orphan, 'SIGKILL');
       await eventually(
         'no orphan and no zombie is left',
         () => childrenOf(init.pid).length === 0 || undefined,

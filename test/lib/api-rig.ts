@@ -42,7 +42,7 @@ export async function apiRig(
   const kubectl: ApiRig['kubectl'] = (args, stdin = '', extra = {}) =>
     new Promise((resolve) => {
       const env = { ...process.env, KUBECONFIG: listening.kubeconfigPath, HOME: dataDir, ...extra };
-      const child = execFile(KUBECTL, [...args], { env, timeout: 30_000 }, (error, stdout, stderr) => {
+      const child = execFile(KUBECTL, [...args], { env, timeout: 120_000 }, (error, stdout, stderr) => {
         resolve({
           code: error === null ? 0 : typeof error.code === 'number' ? error.code : 255,
           stdout,

@@ -1,7 +1,15 @@
 // A directory of programs that stand before the real ones and can be told to do harm once: the next call whose arguments
 // match hangs, fails, dies, or does half of its work. Given to an engine as PODWRIGHT_PROGRAM_PATH.
-import { execFileSync } from 'node:child_process';
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 
 const REAL_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
@@ -22,11 +30,11 @@ export type Fault =
   /** Is killed shortly after it began. */
   | 'half';
 
-/** Taken by renaming: two calls at the same moment cannot both have it. A hung shell opens a fifo nobody writes to. */
+/** Taken by renaming: two calls at the same moment cannot both have it. */
 const script = (dir: string, program: string): string => `#!/bin/bash
 PATH=${REAL_PATH}
 fault=${dir}/${program}.fault
-hang() { read -r _ < ${dir}/never; }
+hang() { exec -a ${dir}/hanging sleep infinity; }
 if [ -e "$fault" ] && [[ "$*" =~ $(< "$fault.match") ]] && mv "$fault" "$fault.$$" 2> /dev/null; then
   case $(< "$fault.$$") in
     hang) hang ;;
@@ -41,13 +49,20 @@ fi
 exec ${program} "$@"
 `;
 
+function commandOf(pid: string): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8');
+  } catch {
+    return '';
+  }
+}
+
 export class FaultyPrograms {
   readonly dir = mkdtempSync('/var/tmp/podwright-faulty-');
   readonly path = `${this.dir}/bin:${REAL_PATH}`;
 
   constructor(programs: readonly string[]) {
     mkdirSync(join(this.dir, 'bin'));
-    execFileSync('mkfifo', [join(this.dir, 'never')]);
     for (const program of programs) {
       writeFileSync(join(this.dir, 'bin', program), script(this.dir, program));
       chmodSync(join(this.dir, 'bin', program), 0o755);
@@ -62,6 +77,13 @@ export class FaultyPrograms {
 
   wasUsed(program: string): boolean {
     return !existsSync(join(this.dir, `${program}.fault`));
+  }
+
+  /** Right now one of the programs hangs. */
+  isHanging(): boolean {
+    return readdirSync('/proc')
+      .filter((name) => /^\d+$/.test(name))
+      .some((pid) => commandOf(pid).startsWith(join(this.dir, 'hanging')));
   }
 
   close(): void {

@@ -67,7 +67,7 @@ function output(program: string, args: readonly string[]): string {
 }
 
 /** Longest that the kernel may take to let go of a network namespace that nobody is in. */
-const NAMESPACE_END_MS = 3_000;
+const NAMESPACE_END_MS = 30_000;
 
 /** Pods' ends of the network: veths on the engine's bridge and rules that name one of its pods. */
 function network({ dirs, instance }: Traces): string[] {

@@ -1,10 +1,10 @@
 // Debian's docker-registry as a process of its own on a free loopback port, with an empty storage that goes with it.
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { freePort } from './ports.ts';
 
 export const USER = { username: 'alice', password: 'wonderland' };
 /** USER as htpasswd -B writes it: the registry takes bcrypt alone. */
@@ -72,15 +72,6 @@ async function listening(server: ChildProcess): Promise<void> {
     }
   }
   throw new Error(`docker-registry ended: ${said.join('\n')}`);
-}
-
-export function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const server = createServer().listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0));
-    });
-  });
 }
 
 function makeCertificate(

@@ -22,7 +22,7 @@ async function crashAfter(rig: LinuxRig, ms: number): Promise<void> {
 }
 
 test('an engine is killed in the middle of starting pods; nothing is lost and nothing is left', {
-  timeout: 120_000,
+  timeout: 600_000,
 }, async () => {
   const rig = await makeLinuxRig();
   try {

@@ -12,7 +12,8 @@ import { silentLog } from '../../src/base/log.ts';
 import { createImageStore } from '../../src/machine/images/image-store.ts';
 import { type MachineDirs, storageDir } from '../../src/machine/layout.ts';
 import { mountsBelow } from '../../src/machine/system/mountinfo.ts';
-import { freePort, type Registry, startRegistry, USER } from '../lib/registry.ts';
+import { freePort } from '../lib/ports.ts';
+import { type Registry, startRegistry, USER } from '../lib/registry.ts';
 import { makeArchive } from '../lib/small-images.ts';
 
 const signal = new AbortController().signal;

@@ -29,7 +29,7 @@ machineContract('the Linux machine', () => makeLinuxRig());
 
 const never = (): AbortSignal => new AbortController().signal;
 
-describe('the Linux machine', { timeout: 120_000 }, () => {
+describe('the Linux machine', { timeout: 600_000 }, () => {
   let rig: LinuxRig;
   before(async () => {
     rig = await makeLinuxRig();

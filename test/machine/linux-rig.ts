@@ -81,7 +81,7 @@ function command(behaviour: Behaviour): readonly string[] {
 }
 
 async function minds(machine: Machine, id: ContainerId): Promise<void> {
-  const log = machine.readLog(id, { follow: true, timestamps: false }, AbortSignal.timeout(10_000));
+  const log = machine.readLog(id, { follow: true, timestamps: false }, AbortSignal.timeout(60_000));
   for await (const chunk of log) if (String(chunk).includes('ready')) return;
 }
 

@@ -6,11 +6,11 @@ import { afterEach, beforeEach, describe, it } from 'node:test';
 import { isPodwrightError } from '../../src/base/errors.ts';
 import type { PortMapping } from '../../src/machine/machine.ts';
 import type { Network } from '../../src/machine/network/network.ts';
+import { freePort } from '../lib/ports.ts';
 import {
   CONNECT,
   endRig,
   fetchHere,
-  freePort,
   hostAddress,
   inside,
   listenIn,

@@ -4,7 +4,7 @@ import { spawn } from 'node:child_process';
 import { randomBytes, randomInt } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { connect, createServer } from 'node:net';
+import { connect } from 'node:net';
 import { networkInterfaces, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { podUid } from '../../src/base/brand.ts';
@@ -174,19 +174,10 @@ export async function listenIn(
 export const CONNECT = (host: string, port: number): string[] => [
   process.execPath,
   '-e',
-  `const s=require('net').connect({host:'${host}',port:${port},timeout:3000});s.pipe(process.stdout);s.on('timeout',()=>{s.destroy(new Error('timeout'))})`,
+  `const s=require('net').connect({host:'${host}',port:${port},timeout:30000});s.pipe(process.stdout);s.on('timeout',()=>{s.destroy(new Error('timeout'))})`,
 ];
 export const fetchHere = async (host: string, port: number): Promise<string> =>
-  Buffer.concat(await connect({ host, port, timeout: 3000 }).toArray()).toString();
-
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '0.0.0.0');
-  await new Promise((resolve) => server.once('listening', resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  assert(typeof address === 'object' && address !== null);
-  return address.port;
-}
+  Buffer.concat(await connect({ host, port, timeout: 30_000 }).toArray()).toString();
 
 export const hostAddress = (): string => {
   const external = Object.values(networkInterfaces())
@@ -202,7 +193,7 @@ const ports = (bridge: string): Promise<string[]> => readdir(`/sys/class/net/${b
 
 /** A dead namespace's interfaces go a moment after it, without anybody being told. */
 export async function untilNoPorts(bridge: string): Promise<void> {
-  const untilMs = Date.now() + 5_000;
+  const untilMs = Date.now() + 60_000;
   while ((await ports(bridge)).length > 0) {
     assert(Date.now() < untilMs, `ports are left on ${bridge}`);
     await new Promise((resolve) => setTimeout(resolve, 10));

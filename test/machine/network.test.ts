@@ -14,13 +14,13 @@ import { CNI_PLUGIN_DIRS, type CniNetworkOptions } from '../../src/machine/netwo
 import type { Network } from '../../src/machine/network/network.ts';
 import { createPodNetwork } from '../../src/machine/network/pod-network.ts';
 import { runProgram } from '../../src/machine/system/spawn.ts';
+import { freePort } from '../lib/ports.ts';
 import { networkContract } from './network-contract.ts';
 import {
   bridgeRig,
   cniRig,
   endRig,
   fetchHere,
-  freePort,
   inside,
   listenIn,
   type Namespace,
