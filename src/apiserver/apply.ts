@@ -9,9 +9,9 @@ import { decode, isJsonObject } from '../kube/decode.ts';
 import { badRequest, notFoundError } from './api-error.ts';
 import { storeNew } from './create.ts';
 import type { Kind } from './kind.ts';
+import { kindStore } from './kind-store.ts';
 import { shapeOf, withManagedFields, writerOf } from './managed-fields.ts';
 import { decodeBody, type ServerParts, type WriteRequest } from './request.ts';
-import { storageKey } from './storage-key.ts';
 import { changeObject } from './update.ts';
 
 export const APPLY_PATCH = 'application/apply-patch+yaml';
@@ -86,7 +86,7 @@ export async function applyObject(
     entries = applied.entries;
     return applied.value;
   };
-  if (parts.store.get(storageKey(kind, { namespace, name })) === undefined) {
+  if (kindStore(parts.store, kind).get({ namespace, name }) === undefined) {
     if (request.part !== 'main') throw notFoundError(kind, name);
     if (config.metadata?.uid) {
       const why = `uid mismatch: the provided object specified uid ${config.metadata.uid}, and no existing object was found`;

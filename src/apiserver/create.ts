@@ -7,6 +7,7 @@ import { dnsLabel, dnsSubdomain } from '../kube/validation/names.ts';
 import { validateObjectMeta } from '../kube/validation/object-meta.ts';
 import { alreadyExistsError, badRequest, forbiddenError, notFoundError } from './api-error.ts';
 import type { Kind } from './kind.ts';
+import { kindStore } from './kind-store.ts';
 import { trackedWrite } from './managed-fields.ts';
 import { newMeta, stamped } from './object-meta.ts';
 import { decodeBody, type ServerParts, type WriteRequest } from './request.ts';
@@ -83,14 +84,15 @@ export async function storeNew(
   checkObject(kind, prepared);
   const object = track(prepared, nowMs);
   warnings?.(object).forEach(request.warn);
-  const key = storageKey(kind, { namespace, name: meta.name ?? '' });
+  const store = kindStore(parts.store, kind);
+  const key = { namespace, name: meta.name ?? '' };
   if (request.dryRun) {
     checkNamespace(parts, kind, meta);
     admit?.(object, parts.admission);
-    if (parts.store.get(key) !== undefined) throw alreadyExistsError(kind, meta.name ?? '');
+    if (store.get(key) !== undefined) throw alreadyExistsError(kind, meta.name ?? '');
     return object;
   }
-  const created = await parts.store.write(key, (current, next) => {
+  const created = await store.write(key, (current, next) => {
     checkNamespace(parts, kind, meta);
     admit?.(object, parts.admission);
     if (current !== undefined) throw alreadyExistsError(kind, meta.name ?? '');

@@ -4,9 +4,9 @@ import type { DeleteOptions, KubeObject } from '../client/resource-api.ts';
 import type { Decision } from '../store/store.ts';
 import { conflictError, notFoundError } from './api-error.ts';
 import type { Kind } from './kind.ts';
+import { kindStore } from './kind-store.ts';
 import { stamped, withMeta } from './object-meta.ts';
 import type { ServerParts } from './request.ts';
-import { storageKey } from './storage-key.ts';
 
 export type DeleteRequest = {
   readonly kind: Kind;
@@ -72,7 +72,8 @@ function decideDelete(request: DeleteRequest, current: KubeObject, nowMs: number
 /** Resolves with the object as it is after the call: still there (terminating) or as it last was. */
 export async function deleteObject(parts: ServerParts, request: DeleteRequest): Promise<KubeObject> {
   const { kind, namespace, name } = request;
-  const key = storageKey(kind, { namespace, name });
+  const store = kindStore(parts.store, kind);
+  const key = { namespace, name };
   const decide = (
     current: KubeObject | undefined,
     next: Parameters<typeof stamped>[1],
@@ -82,9 +83,9 @@ export async function deleteObject(parts: ServerParts, request: DeleteRequest): 
     return decision.verb === 'keep' ? decision : { ...decision, value: stamped(decision.value, next) };
   };
   if (request.dryRun) {
-    const current = parts.store.get(key);
+    const current = store.get(key);
     const decision = decide(current, parts.store.revision);
     return decision.verb === 'keep' ? (current as KubeObject) : decision.value;
   }
-  return (await parts.store.write(key, decide)) as KubeObject;
+  return (await store.write(key, decide)) as KubeObject;
 }

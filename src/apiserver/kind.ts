@@ -75,6 +75,14 @@ export type Kind<T extends KubeObject = KubeObject> = ResourceRef<T> & {
   readonly hasGeneration: boolean;
   readonly strategy: Strategy<T>;
   readonly columns: readonly Column<T>[];
+  readonly view?: View<T> | undefined;
+};
+
+/** The kind has no objects of its own: it shows another's in its own form, and what is written is the other's. */
+export type View<T> = {
+  readonly of: ResourceRef;
+  readonly read: (stored: KubeObject) => T;
+  readonly write: (object: T) => KubeObject;
 };
 
 /** An entry of the table: the strategy's object type is checked here and forgotten in the table. */

@@ -4,6 +4,7 @@ import type { Kind } from './kind.ts';
 import { CLUSTER_KINDS } from './kinds/cluster.ts';
 import { configMapKind, secretKind, serviceAccountKind } from './kinds/config.ts';
 import { eventKind } from './kinds/events.ts';
+import { newEventKind } from './kinds/events-v1.ts';
 import { namespaceKind } from './kinds/namespaces.ts';
 import { nodeKind } from './kinds/nodes.ts';
 import { podKind } from './kinds/pods.ts';
@@ -20,6 +21,7 @@ export const KINDS: readonly Kind[] = [
   configMapKind,
   csiDriverKind,
   eventKind,
+  newEventKind,
   namespaceKind,
   nodeKind,
   persistentVolumeClaimKind,

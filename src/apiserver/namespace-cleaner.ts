@@ -14,7 +14,7 @@ type Content = { readonly kind: ServerParts['kinds'][number]; readonly object: K
 
 function contentsOf(parts: ServerParts, namespace: string): Content[] {
   return parts.kinds
-    .filter((kind) => kind.namespaced)
+    .filter((kind) => kind.namespaced && kind.view === undefined)
     .flatMap((kind) => {
       const page = parts.store.list({ prefix: storagePrefix(kind, namespace) });
       return page.values.map((object) => ({ kind, object }));

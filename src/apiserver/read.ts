@@ -13,11 +13,12 @@ import { parseFieldSelector, parseLabelSelector } from '../kube/selectors.ts';
 import type { Change } from '../store/history.ts';
 import { badRequest, notFoundError } from './api-error.ts';
 import type { Kind } from './kind.ts';
+import { kindStore } from './kind-store.ts';
 import type { ServerParts } from './request.ts';
-import { storageKey, storagePrefix } from './storage-key.ts';
+import { storagePrefix } from './storage-key.ts';
 
 export function getObject(parts: ServerParts, kind: Kind, key: ObjectKey): KubeObject {
-  const object = parts.store.get(storageKey(kind, key));
+  const object = kindStore(parts.store, kind).get(key);
   if (object === undefined) throw notFoundError(kind, key.name);
   return object;
 }
@@ -81,8 +82,8 @@ export function listObjects(parts: ServerParts, kind: Kind, options: ListOptions
       },
     });
   }
-  const page = parts.store.list({
-    prefix,
+  const page = kindStore(parts.store, kind).list({
+    namespace: options.namespace,
     after: token?.after,
     at: token === undefined ? undefined : revision(token.revision),
     limit: options.limit === undefined || options.limit <= 0 ? undefined : options.limit,
@@ -117,11 +118,12 @@ export async function* watchObjects(
   options: WatchOptions,
 ): AsyncGenerator<WatchEvent<KubeObject>, void, void> {
   const sees = matcher(kind, options);
-  const prefix = storagePrefix(kind, options.namespace);
+  const { namespace } = options;
+  const store = kindStore(parts.store, kind);
   const isFromNow = options.resourceVersion === undefined || ['', '0'].includes(options.resourceVersion);
-  const list = isFromNow ? parts.store.list({ prefix, where: sees }) : undefined;
+  const list = isFromNow ? store.list({ namespace, where: sees }) : undefined;
   const from = list?.revision ?? parseRevision(options.resourceVersion ?? '');
-  const changes = parts.store.watch(prefix, from, options.signal);
+  const changes = store.watch(namespace, from, options.signal);
   for (const object of list?.values ?? []) {
     yield { type: 'ADDED', object };
     if (options.signal.aborted) return;

@@ -11,10 +11,10 @@ import { badRequest, conflictError, notFoundError } from './api-error.ts';
 import type { APPLY_PATCH } from './apply.ts';
 import { checkObject, namespaceOf } from './create.ts';
 import type { Kind } from './kind.ts';
+import { kindStore } from './kind-store.ts';
 import { trackedWrite } from './managed-fields.ts';
 import { stamped, updatedMeta, withMeta } from './object-meta.ts';
 import { decodeBody, type ServerParts, type WriteRequest } from './request.ts';
-import { storageKey } from './storage-key.ts';
 
 type Parts = { readonly [field: string]: unknown };
 
@@ -104,7 +104,8 @@ export async function changeObject(
   track: (write: Write) => KubeObject = (write) => trackedWrite(request, write, parts.clock.nowMs()),
 ): Promise<KubeObject> {
   const { kind, namespace, name = '' } = request;
-  const key = storageKey(kind, { namespace, name });
+  const store = kindStore(parts.store, kind);
+  const key = { namespace, name };
   const decide = (
     current: KubeObject | undefined,
     next: Parameters<typeof stamped>[1],
@@ -123,10 +124,10 @@ export async function changeObject(
     return { verb: wasFinal ? 'remove' : 'put', value };
   };
   if (request.dryRun) {
-    const decision = decide(parts.store.get(key), parts.store.revision);
-    return decision.verb === 'keep' ? (parts.store.get(key) as KubeObject) : decision.value;
+    const decision = decide(store.get(key), parts.store.revision);
+    return decision.verb === 'keep' ? (store.get(key) as KubeObject) : decision.value;
   }
-  return (await parts.store.write(key, decide)) as KubeObject;
+  return (await store.write(key, decide)) as KubeObject;
 }
 
 export function updateObject(parts: ServerParts, request: WriteRequest, body: unknown): Promise<KubeObject> {

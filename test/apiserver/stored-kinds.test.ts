@@ -4,6 +4,8 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { KINDS } from '../../src/apiserver/kinds.ts';
+import type { KubeObject } from '../../src/client/resource-api.ts';
+import { EVENTS } from '../../src/client/resources.ts';
 import { apiRig } from '../lib/api-rig.ts';
 
 const TEMPLATE = '{metadata: {labels: {app: w}}, spec: {containers: [{name: c, image: "i:1"}]}}';
@@ -99,4 +101,50 @@ test('names, scope, short names and categories are those Kubernetes publishes', 
       `${plural}/status`,
     );
   }
+});
+
+test('an event is one object under both groups', { timeout: 60_000 }, async (t) => {
+  const { kubectl, server } = await apiRig(t);
+  const old = {
+    metadata: { name: 'old', namespace: 'default' },
+    involvedObject: { kind: 'Pod', namespace: 'default', name: 'web' },
+    reason: 'Pulled',
+    message: 'image pulled',
+    source: { component: 'kubelet', host: 'n' },
+    count: 3,
+    type: 'Normal',
+  };
+  await server.resources.create(EVENTS, old);
+  const get = async (...args: string[]): Promise<KubeObject & { [field: string]: unknown }> =>
+    JSON.parse((await kubectl(['get', ...args, '-o', 'json'])).stdout);
+  const shown = await get('events.events.k8s.io', 'old');
+  assert.equal(shown.apiVersion, 'events.k8s.io/v1');
+  assert.deepEqual(
+    [shown.note, shown.regarding, shown.deprecatedCount, shown.deprecatedSource],
+    [old.message, old.involvedObject, old.count, old.source],
+  );
+
+  const fresh = (extra: string): string => `{apiVersion: events.k8s.io/v1, kind: Event, metadata: {name: new},
+    eventTime: "2026-01-02T03:04:05.000006Z", reportingController: test.io/c, reportingInstance: i, action: Look, reason: Seen,
+    note: hello, regarding: {kind: Pod, namespace: default, name: web}, ${extra}}`;
+  const refused = await kubectl(['create', '-f', '-'], fresh('type: Odd, deprecatedCount: 2'));
+  assert.match(refused.stderr, /type: Invalid value: "": has invalid value: Odd/);
+  assert.match(refused.stderr, /deprecatedCount: Invalid value: "": needs to be unset/);
+  assert.equal((await kubectl(['apply', '--server-side', '-f', '-'], fresh('type: Warning'))).code, 0);
+  const stored = await server.resources.get(EVENTS, { name: 'new' });
+  assert.deepEqual(
+    [stored.apiVersion, stored.message, stored.involvedObject?.name, stored.reportingComponent],
+    ['v1', 'hello', 'web', 'test.io/c'],
+  );
+  const selected = await kubectl([
+    'get',
+    'events.events.k8s.io',
+    '--field-selector=regarding.name=web',
+    '-o',
+    'name',
+  ]);
+  assert.equal(selected.stdout, 'event.events.k8s.io/new\nevent.events.k8s.io/old\n');
+  assert.equal((await kubectl(['delete', 'events.events.k8s.io', 'old'])).code, 0);
+  assert.match((await kubectl(['events'])).stdout, /Warning +Seen +Pod\/web +hello/);
+  assert.equal((await kubectl(['get', 'ev', '-o', 'name'])).stdout, 'event/new\n');
 });

@@ -1,14 +1,44 @@
 // events (core/v1), with the columns of `kubectl get events`.
 import { EVENTS } from '../../client/resources.ts';
 import type { Event } from '../../kube/api-types.ts';
-import { type FieldError, invalid } from '../../kube/field-error.ts';
+import { type FieldError, invalid, required } from '../../kube/field-error.ts';
 import { type Column, defineKind } from '../kind.ts';
 import { ageOf, nameColumn } from './columns.ts';
 
+/** The rules of an event that has an eventTime, which only newer clients set; `core` names fields as core/v1 does. */
+export function timedEventErrors(
+  event: Event,
+  names: { readonly controller: string; readonly note: string },
+): FieldError[] {
+  const {
+    eventTime,
+    reportingComponent,
+    reportingInstance = '',
+    action = '',
+    reason = '',
+    message = '',
+  } = event;
+  if (eventTime === undefined) return [];
+  const text = (field: string, value: string | undefined): FieldError[] => {
+    if (!value) return [required(field)];
+    return value.length > 128 ? [invalid(field, value, 'can have at most 128 characters')] : [];
+  };
+  return [
+    ...(reportingComponent ? [] : [required(names.controller)]),
+    ...text('reportingInstance', reportingInstance),
+    ...text('action', action),
+    ...text('reason', reason),
+    ...(message.length > 1024 ? [invalid(names.note, '', 'can have at most 1024 characters')] : []),
+  ];
+}
+
 function validate(event: Event): FieldError[] {
   const { namespace = 'default' } = event.involvedObject ?? {};
-  if (namespace === event.metadata?.namespace || namespace === '') return [];
-  return [invalid('involvedObject.namespace', namespace, 'does not match event.namespace')];
+  const isOwn = namespace === event.metadata?.namespace || namespace === '';
+  return [
+    ...(isOwn ? [] : [invalid('involvedObject.namespace', namespace, 'does not match event.namespace')]),
+    ...timedEventErrors(event, { controller: 'reportingComponent', note: 'message' }),
+  ];
 }
 
 function lastSeen(event: Event, nowMs: number): string {
@@ -25,7 +55,7 @@ function source({ source: from, reportingComponent, reportingInstance }: Event):
   return host === '' ? component : `${component}, ${host}`;
 }
 
-const columns: readonly Column<Event>[] = [
+export const EVENT_COLUMNS: readonly Column<Event>[] = [
   { name: 'Last Seen', type: 'string', cell: lastSeen },
   { name: 'Type', type: 'string', cell: ({ type }) => type ?? '' },
   { name: 'Reason', type: 'string', cell: ({ reason }) => reason ?? '' },
@@ -75,5 +105,5 @@ export const eventKind = defineKind<Event>({
   ],
   hasGeneration: false,
   strategy: { validate },
-  columns,
+  columns: EVENT_COLUMNS,
 });
