@@ -3,6 +3,8 @@ import type { IncomingMessage } from 'node:http';
 import { PodwrightError } from '../../base/errors.ts';
 import type { KubeObject } from '../../client/resource-api.ts';
 import type { Kind } from '../kind.ts';
+import type { ServerParts } from '../request.ts';
+import { type Exchange, sendJson } from './exchange.ts';
 
 export type Representation = {
   readonly as: 'object' | 'table' | 'partial';
@@ -115,4 +117,13 @@ export function presenter(kind: Kind, { as, include }: Representation): Presente
       };
     }
   }
+}
+
+export function sendObject(
+  exchange: Exchange,
+  parts: ServerParts,
+  answer: { code: number; kind: Kind; object: KubeObject },
+): void {
+  const present = presenter(answer.kind, negotiate(exchange.request, exchange.query));
+  sendJson(exchange.response, answer.code, present.one(answer.object, parts.clock.nowMs()));
 }

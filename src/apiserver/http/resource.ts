@@ -2,29 +2,33 @@
 import { BOUNDS } from '../../base/bounds.ts';
 import { PodwrightError } from '../../base/errors.ts';
 import type { NodeApi } from '../../client/node-api.ts';
-import type { DeleteOptions, KubeObject, ListOptions, PatchType } from '../../client/resource-api.ts';
-import type { DeleteOptions as DeleteOptionsBody } from '../../kube/api-types.ts';
-import { decode } from '../../kube/decode.ts';
-import { invalidError, required, tooLong } from '../../kube/field-error.ts';
+import { invalidError, required } from '../../kube/field-error.ts';
 import { badRequest, qualifiedPlural } from '../api-error.ts';
 import { APPLY_PATCH, applyObject } from '../apply.ts';
 import { bindPod } from '../binding.ts';
 import { createObject } from '../create.ts';
 import { deleteObject } from '../delete.ts';
-import { type Kind, partOf } from '../kind.ts';
 import { getObject, listObjects } from '../read.ts';
-import type { FieldValidation, ServerParts, WriteRequest } from '../request.ts';
+import type { ServerParts, WriteRequest } from '../request.ts';
 import { patchObject, updateObject } from '../update.ts';
 import { contentType, readJson, readObject, readYaml, unsupportedMediaType } from './body.ts';
-import { addWarning, type Exchange, sendJson, write } from './exchange.ts';
+import { type Exchange, sendJson, write } from './exchange.ts';
 import { serveLogs } from './logs.ts';
-import { negotiate, presenter } from './representation.ts';
-import type { Route } from './route.ts';
+import {
+  isDryRun,
+  isPatchType,
+  isTrue,
+  listOptions,
+  PATCH_TYPES,
+  type ResourceRoute,
+  readDeleteOptions,
+  writeRequest,
+} from './parameters.ts';
+import { negotiate, presenter, sendObject } from './representation.ts';
 import { successStatus } from './status.ts';
 import { serveTrace } from './trace.ts';
 import { serveWatch } from './watch.ts';
 
-export type ResourceRoute = Extract<Route, { type: 'resource' }>;
 export type HandlerParts = { readonly parts: ServerParts; readonly nodeApi: () => NodeApi | undefined };
 
 function methodNotAllowed(): PodwrightError {
@@ -32,67 +36,6 @@ function methodNotAllowed(): PodwrightError {
     'MethodNotAllowed',
     'the server does not allow this method on the requested resource',
   );
-}
-
-function isTrue(query: URLSearchParams, name: string): boolean {
-  return ['true', '1'].includes(query.get(name) ?? '');
-}
-
-function isDryRun(query: URLSearchParams, fromBody: readonly string[] = []): boolean {
-  const values = [...query.getAll('dryRun'), ...fromBody];
-  if (values.some((value) => value !== 'All')) {
-    const value = JSON.stringify(values.find((one) => one !== 'All'));
-    throw new PodwrightError('Invalid', `dryRun: Unsupported value: ${value}: supported values: "All"`);
-  }
-  return values.length > 0;
-}
-
-function listOptions(query: URLSearchParams, route: ResourceRoute): ListOptions {
-  const text = (name: string): string | undefined => query.get(name) || undefined;
-  const limit = text('limit');
-  if (limit !== undefined && !/^\d{1,9}$/.test(limit))
-    throw badRequest(`limit: invalid value ${JSON.stringify(limit)}`);
-  return {
-    namespace: route.namespace,
-    labelSelector: text('labelSelector'),
-    fieldSelector: text('fieldSelector'),
-    resourceVersion: text('resourceVersion'),
-    limit: limit === undefined ? undefined : Number(limit),
-    continue: text('continue'),
-  };
-}
-
-function fieldValidation(query: URLSearchParams): FieldValidation {
-  const value = query.get('fieldValidation') ?? '';
-  if (value === '') return 'Warn';
-  if (value === 'Strict' || value === 'Warn' || value === 'Ignore') return value;
-  throw new PodwrightError(
-    'Invalid',
-    `fieldValidation: Unsupported value: ${JSON.stringify(value)}: supported values: "Ignore", "Strict", "Warn"`,
-  );
-}
-
-/** As kube-apiserver: what the client says, else the program's name from its User-Agent. */
-function fieldManager(request: Exchange['request'], query: URLSearchParams): string {
-  const given = query.get('fieldManager') ?? '';
-  if (given.length > 128) {
-    const errors = [tooLong('fieldManager', 128)];
-    throw invalidError({ group: 'meta.k8s.io', kind: 'UpdateOptions', name: '' }, errors);
-  }
-  return given || (request.headers['user-agent'] ?? '').split('/')[0]?.slice(0, 128) || 'unknown';
-}
-
-function writeRequest({ request, query, response }: Exchange, route: ResourceRoute): WriteRequest {
-  return {
-    kind: route.kind,
-    namespace: route.namespace,
-    name: route.name,
-    part: partOf(route.kind, route.subresource) ?? 'main',
-    dryRun: isDryRun(query),
-    fieldValidation: fieldValidation(query),
-    fieldManager: fieldManager(request, query),
-    warn: (text) => addWarning(response, text),
-  };
 }
 
 /** Written in pieces: however long the list, no turn of the event loop is. */
@@ -112,42 +55,6 @@ async function serveList(exchange: Exchange, parts: ServerParts, route: Resource
     text = '';
   }
   response.end(`${text}]}`);
-}
-
-function sendObject(
-  exchange: Exchange,
-  parts: ServerParts,
-  answer: { code: number; kind: Kind; object: KubeObject },
-): void {
-  const present = presenter(answer.kind, negotiate(exchange.request, exchange.query));
-  sendJson(exchange.response, answer.code, present.one(answer.object, parts.clock.nowMs()));
-}
-
-const PATCH_TYPES: readonly string[] = [
-  'application/json-patch+json',
-  'application/merge-patch+json',
-  'application/strategic-merge-patch+json',
-  APPLY_PATCH,
-] satisfies PatchType[];
-
-function isPatchType(type: string): type is PatchType {
-  return PATCH_TYPES.includes(type);
-}
-
-async function readDeleteOptions(exchange: Exchange): Promise<DeleteOptions & { readonly dryRun: boolean }> {
-  const { request, query } = exchange;
-  const body = await readObject(request);
-  const decoded = decode<DeleteOptionsBody>('DeleteOptions', body ?? {});
-  if (!decoded.ok) throw badRequest(`DeleteOptions in version "v1" cannot be handled: ${decoded.message}`);
-  const { gracePeriodSeconds, preconditions, dryRun } = decoded.object;
-  const fromQuery = query.get('gracePeriodSeconds');
-  if (fromQuery !== null && !/^-?\d{1,15}$/.test(fromQuery))
-    throw badRequest('gracePeriodSeconds: not a number');
-  return {
-    gracePeriodSeconds: gracePeriodSeconds ?? (fromQuery === null ? undefined : Number(fromQuery)),
-    preconditions,
-    dryRun: isDryRun(query, dryRun),
-  };
 }
 
 async function serveDelete(exchange: Exchange, parts: ServerParts, route: ResourceRoute): Promise<void> {

@@ -1,0 +1,105 @@
+// What a request says beside its path: options in the query or in the body, and who writes.
+import { PodwrightError } from '../../base/errors.ts';
+import type { DeleteOptions, ListOptions, PatchType } from '../../client/resource-api.ts';
+import type { DeleteOptions as DeleteOptionsBody } from '../../kube/api-types.ts';
+import { decode } from '../../kube/decode.ts';
+import { invalidError, tooLong } from '../../kube/field-error.ts';
+import { badRequest } from '../api-error.ts';
+import { APPLY_PATCH } from '../apply.ts';
+import { partOf } from '../kind.ts';
+import type { FieldValidation, WriteRequest } from '../request.ts';
+import { readObject } from './body.ts';
+import { addWarning, type Exchange } from './exchange.ts';
+import type { Route } from './route.ts';
+
+export type ResourceRoute = Extract<Route, { type: 'resource' }>;
+
+export function isTrue(query: URLSearchParams, name: string): boolean {
+  return ['true', '1'].includes(query.get(name) ?? '');
+}
+
+export function isDryRun(query: URLSearchParams, fromBody: readonly string[] = []): boolean {
+  const values = [...query.getAll('dryRun'), ...fromBody];
+  if (values.some((value) => value !== 'All')) {
+    const value = JSON.stringify(values.find((one) => one !== 'All'));
+    throw new PodwrightError('Invalid', `dryRun: Unsupported value: ${value}: supported values: "All"`);
+  }
+  return values.length > 0;
+}
+
+export function listOptions(query: URLSearchParams, route: ResourceRoute): ListOptions {
+  const text = (name: string): string | undefined => query.get(name) || undefined;
+  const limit = text('limit');
+  if (limit !== undefined && !/^\d{1,9}$/.test(limit))
+    throw badRequest(`limit: invalid value ${JSON.stringify(limit)}`);
+  return {
+    namespace: route.namespace,
+    labelSelector: text('labelSelector'),
+    fieldSelector: text('fieldSelector'),
+    resourceVersion: text('resourceVersion'),
+    limit: limit === undefined ? undefined : Number(limit),
+    continue: text('continue'),
+  };
+}
+
+function fieldValidation(query: URLSearchParams): FieldValidation {
+  const value = query.get('fieldValidation') ?? '';
+  if (value === '') return 'Warn';
+  if (value === 'Strict' || value === 'Warn' || value === 'Ignore') return value;
+  throw new PodwrightError(
+    'Invalid',
+    `fieldValidation: Unsupported value: ${JSON.stringify(value)}: supported values: "Ignore", "Strict", "Warn"`,
+  );
+}
+
+/** As kube-apiserver: what the client says, else the program's name from its User-Agent. */
+function fieldManager(request: Exchange['request'], query: URLSearchParams): string {
+  const given = query.get('fieldManager') ?? '';
+  if (given.length > 128) {
+    const errors = [tooLong('fieldManager', 128)];
+    throw invalidError({ group: 'meta.k8s.io', kind: 'UpdateOptions', name: '' }, errors);
+  }
+  return given || (request.headers['user-agent'] ?? '').split('/')[0]?.slice(0, 128) || 'unknown';
+}
+
+export function writeRequest({ request, query, response }: Exchange, route: ResourceRoute): WriteRequest {
+  return {
+    kind: route.kind,
+    namespace: route.namespace,
+    name: route.name,
+    part: partOf(route.kind, route.subresource) ?? 'main',
+    dryRun: isDryRun(query),
+    fieldValidation: fieldValidation(query),
+    fieldManager: fieldManager(request, query),
+    warn: (text) => addWarning(response, text),
+  };
+}
+
+export async function readDeleteOptions(
+  exchange: Exchange,
+): Promise<DeleteOptions & { readonly dryRun: boolean }> {
+  const { request, query } = exchange;
+  const body = await readObject(request);
+  const decoded = decode<DeleteOptionsBody>('DeleteOptions', body ?? {});
+  if (!decoded.ok) throw badRequest(`DeleteOptions in version "v1" cannot be handled: ${decoded.message}`);
+  const { gracePeriodSeconds, preconditions, dryRun } = decoded.object;
+  const fromQuery = query.get('gracePeriodSeconds');
+  if (fromQuery !== null && !/^-?\d{1,15}$/.test(fromQuery))
+    throw badRequest('gracePeriodSeconds: not a number');
+  return {
+    gracePeriodSeconds: gracePeriodSeconds ?? (fromQuery === null ? undefined : Number(fromQuery)),
+    preconditions,
+    dryRun: isDryRun(query, dryRun),
+  };
+}
+
+export const PATCH_TYPES: readonly string[] = [
+  'application/json-patch+json',
+  'application/merge-patch+json',
+  'application/strategic-merge-patch+json',
+  APPLY_PATCH,
+] satisfies PatchType[];
+
+export function isPatchType(type: string): type is PatchType {
+  return PATCH_TYPES.includes(type);
+}
