@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, realpathSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { createLog } from '../src/base/log.ts';
-import { type Engine, startEngine } from '../src/main/engine.ts';
+import { type Engine, startEngine, wholeComputer } from '../src/main/engine.ts';
 import { tracesOfPods } from '../test/lib/leaks.ts';
 
 const ROOT = join(import.meta.dirname, '..');
@@ -28,8 +28,7 @@ export async function startScratchEngine(name: string): Promise<ScratchEngine> {
   const engine = await startEngine({
     ...dirs,
     listen: { host: '127.0.0.1', port: 0 },
-    nodeName: `podwright-${name}`,
-    podCidr: '10.89.0.0/16',
+    ...wholeComputer(dirs, { name: `podwright-${name}`, podCidr: '10.89.0.0/16' }),
     log: createLog({ level: 'error' }),
   });
   return {
@@ -54,11 +53,11 @@ export async function loadImages({ engine }: ScratchEngine, names: readonly stri
   void interrupted.then(() => stop.abort());
   for (const name of names) {
     if (stop.signal.aborted) return;
-    if ((await engine.machine.images.resolve(`localhost/podwright/${name}:1`)) !== undefined) continue;
+    if ((await engine.images.resolve(`localhost/podwright/${name}:1`)) !== undefined) continue;
     const archive = join(ROOT, `.podwright/images/${name}.tar`);
     if (!existsSync(archive)) throw new Error(`${archive} is missing: run npm run setup`);
     process.stdout.write(`loading image ${name}\n`);
-    await engine.machine.images.load(archive, { signal: stop.signal }).catch((error: unknown) => {
+    await engine.images.load(archive, { signal: stop.signal }).catch((error: unknown) => {
       if (!stop.signal.aborted) throw error;
     });
   }

@@ -34,6 +34,10 @@ export type AgentOptions = {
   /** cpu, memory, pods, ephemeral-storage; all of it is allocatable. */
   readonly capacity: NodeDescription['capacity'];
   readonly labels?: NodeDescription['labels'];
+  /** Of a node that is new: kubelet's --register-with-taints. */
+  readonly taints?: NodeDescription['taints'];
+  /** Where the addresses of its pods come from. */
+  readonly podCidr?: string | undefined;
   /** "crun://1.8.1": its scheme is that of containerID. */
   readonly runtimeVersion?: string | undefined;
   /** kubeletVersion of the Node. */
@@ -144,8 +148,9 @@ function requestsOfAll(workers: readonly (readonly [PodUid, PodWorker])[]): Reso
 }
 
 function describeNode(options: AgentOptions): NodeDescription {
-  const { nodeName, nodeIp, capacity, labels, runtimeVersion = 'crun://', version = 'v1.36.0' } = options;
-  return { name: nodeName, ips: [nodeIp], capacity, labels, runtimeVersion, version };
+  const { nodeName, nodeIp, runtimeVersion = 'crun://', version = 'v1.36.0' } = options;
+  const { capacity, labels, taints, podCidr } = options;
+  return { name: nodeName, ips: [nodeIp], capacity, labels, taints, podCidr, runtimeVersion, version };
 }
 
 function nodeInfo(

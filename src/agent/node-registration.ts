@@ -9,7 +9,7 @@ import { readIfExists } from '../base/files.ts';
 import type { Log } from '../base/log.ts';
 import type { ResourceApi } from '../client/resource-api.ts';
 import { NODES } from '../client/resources.ts';
-import type { Node, NodeCondition, NodeStatus, NodeSystemInfo, Quantity } from '../kube/api-types.ts';
+import type { Node, NodeCondition, NodeStatus, NodeSystemInfo, Quantity, Taint } from '../kube/api-types.ts';
 import type { ImageStore } from '../machine/machine.ts';
 import { mergePatch } from './merge-patch.ts';
 
@@ -18,6 +18,8 @@ export type NodeDescription = {
   readonly ips: readonly string[];
   readonly capacity: { readonly [resource: string]: Quantity };
   readonly labels?: { readonly [key: string]: string } | undefined;
+  readonly taints?: readonly Taint[] | undefined;
+  readonly podCidr?: string | undefined;
   /** "crun://1.8.1" */
   readonly runtimeVersion: string;
   readonly version: string;
@@ -110,11 +112,13 @@ export class NodeRegistration {
       'kubernetes.io/arch': architecture(),
       ...node.labels,
     };
+    const { taints, podCidr } = node;
+    const podCIDRs = podCidr === undefined ? undefined : [podCidr];
     return api.create(NODES, {
       apiVersion: 'v1',
       kind: 'Node',
       metadata: { name: node.name, labels },
-      spec: {},
+      spec: { taints, podCIDR: podCidr, podCIDRs },
     });
   }
 }

@@ -2,7 +2,7 @@
 // It holds no state of its own; it does not know whether an agent or a scheduler is there.
 import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
-import type { NodeApi } from '../client/node-api.ts';
+import type { NodeLookup } from '../client/node-api.ts';
 import type { KubeObject, ResourceApi } from '../client/resource-api.ts';
 import type { Store } from '../store/store.ts';
 import { scheduleEventExpiry } from './event-expiry.ts';
@@ -16,8 +16,8 @@ import { ensureDefaultServiceAccount, ensureSystemObjects } from './system-objec
 
 export type ApiServerOptions = {
   readonly store: Store<KubeObject>;
-  /** The node that answers logs and exec; undefined while there is none. */
-  readonly nodeApi: () => NodeApi | undefined;
+  /** Who answers logs and exec of a node's pods. */
+  readonly nodeApi: NodeLookup;
   readonly clock: Clock;
   readonly log: Log;
 };

@@ -6,6 +6,7 @@ import type { Finding } from '../machine/doctor.ts';
 import type { ImageStore } from '../machine/machine.ts';
 import type { Cli, EngineDirs, ExitCode } from './cli.ts';
 import { failureText } from './failure.ts';
+import { addLabOptions, type LabFlags, type LabOptions, labOptions } from './lab.ts';
 import type { Output } from './lists.ts';
 import {
   addClientOptions,
@@ -24,6 +25,8 @@ import { answers, createProcessCli, requireRoot } from './process-cli.ts';
 export type MachineActions = {
   /** Runs the engine until it is told to end. */
   serve(options: EngineStartOptions): Promise<void>;
+  /** Runs an engine with several nodes until it is told to end, and removes it. */
+  runLab(options: LabOptions): Promise<void>;
   /** Resolves when the new engine answers; tells where it is. */
   startInBackground(options: EngineStartOptions): Promise<{ readonly pid: number; readonly logPath: string }>;
   openImageStore(dirs: EngineDirs): Promise<ImageStore>;
@@ -54,6 +57,17 @@ function addEngineCommands(program: Command, actions: MachineActions): void {
     .action((options: EngineStartOptions) =>
       runCommand(async () => {
         await actions.serve(options);
+        return 0;
+      }),
+    );
+
+  addLabOptions(program.command('lab'))
+    .description('an engine with several nodes on this computer; Ctrl-C removes all of it')
+    .action((flags: LabFlags) =>
+      runCommand(async () => {
+        const options = labOptions(flags);
+        requireRoot('start a lab');
+        await actions.runLab(options);
         return 0;
       }),
     );

@@ -56,3 +56,6 @@ export type NodeApi = ContainerApi & {
   /** A TCP connection to a port on the loopback address inside the pod's network. */
   connectPort(request: PortRequest): Promise<Duplex>;
 };
+
+/** By the Node's name; undefined for one that does not run here. */
+export type NodeLookup = (nodeName: string) => NodeApi | undefined;

@@ -14,7 +14,7 @@ import { readCriLog } from './cri-log.ts';
 import { execInContainer } from './exec.ts';
 import type { RootfsSource } from './images/rootfs.ts';
 import { containerDir, logPath, type MachineDirs, podLogDir, runtimeRoot } from './layout.ts';
-import type { ImageStore, LogReadOptions, Machine, SandboxConfig } from './machine.ts';
+import type { CgroupResources, ImageStore, LogReadOptions, Machine, SandboxConfig } from './machine.ts';
 import type { Infra, MachineContext, Volumes } from './machine-context.ts';
 import { machineFacts } from './machine-facts.ts';
 import type { Network } from './network/network.ts';
@@ -44,6 +44,8 @@ export type LinuxMachineOptions = {
   readonly network: Network;
   readonly images: ImageStore & RootfsSource;
   readonly infra: Infra;
+  /** What all pods may use together: the kubelet's enforceNodeAllocatable. Absent: all there is. */
+  readonly podsTogether?: CgroupResources | undefined;
   readonly clock: Clock;
   readonly log: Log;
 };
@@ -89,6 +91,8 @@ export async function createLinuxMachine(options: LinuxMachineOptions): Promise<
     await rm(join(runtimeRoot(dirs), PROBE_ID), { recursive: true, force: true });
   };
   await clearProbe();
+  if (options.podsTogether !== undefined)
+    await cgroups.createPod(`/podwright-${instance}`, options.podsTogether);
   const { runtime, refused } = await chooseRuntime({
     root: runtimeRoot(dirs),
     wanted: options.runtime,

@@ -11,6 +11,7 @@ const packageJson = JSON.parse(readFileSync(new URL('../../package.json', import
 const program = createProgram({
   version: packageJson.version,
   serve: async (options) => (await import('./serve.ts')).serve(options),
+  runLab: async (options) => (await import('./lab.ts')).runLab(options),
   startInBackground: async (options) =>
     (await import('./background-engine.ts')).startInBackground(fileURLToPath(import.meta.url), options),
   openImageStore: async (dirs) =>

@@ -3,7 +3,7 @@
 import { createLog } from '../base/log.ts';
 import type { EngineStartOptions } from '../cli/options.ts';
 import { READY_MESSAGE } from './background-engine.ts';
-import { startEngine } from './engine.ts';
+import { startEngine, wholeComputer } from './engine.ts';
 
 function nextSignal(): Promise<'stop' | 'purge'> {
   return new Promise((resolve) => {
@@ -14,9 +14,13 @@ function nextSignal(): Promise<'stop' | 'purge'> {
 }
 
 export async function serve(options: EngineStartOptions): Promise<void> {
-  const { manifests, ...rest } = options;
+  const { manifests, nodeName, podCidr, ...rest } = options;
   const asked = nextSignal();
-  const engine = await startEngine({ ...rest, manifestsDir: manifests, log: createLog({ level: 'info' }) });
+  const engine = await startEngine({
+    ...rest,
+    ...wholeComputer(rest, { name: nodeName, podCidr, manifestsDir: manifests }),
+    log: createLog({ level: 'info' }),
+  });
   process.stdout.write(`ready ${engine.url}\n`);
   // Started by `up`: it waits for this word and then lets go.
   process.send?.(READY_MESSAGE);

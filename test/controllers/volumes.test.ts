@@ -365,7 +365,7 @@ test('whatever is there, and whichever step is lost: it settles, and every volum
 test('the local provisioner makes a directory for everybody in the pod, and deletes only its own', async () => {
   const root = mkdtempSync(join(tmpdir(), 'podwright-provisioner-'));
   try {
-    const provisioner = createLocalProvisioner(join(root, 'volumes'), 'node-1');
+    const provisioner = createLocalProvisioner(join(root, 'volumes'), ['node-1']);
     const volume = await provisioner.provision(claimOf('a'), LOCAL);
     const path = volume.spec?.local?.path ?? '';
     assert.equal(statSync(path).mode & 0o777, 0o777);

@@ -37,12 +37,11 @@ function logOptions(query: URLSearchParams, nowMs: number): LogOptions {
 
 export async function serveLogs(
   exchange: Exchange,
-  node: NodeApi | undefined,
+  node: NodeApi,
   pod: { readonly namespace: string; readonly pod: string },
 ): Promise<void> {
   const { request, response, query, signal } = exchange;
   if (request.method !== 'GET') throw new PodwrightError('MethodNotAllowed', 'logs are read with GET');
-  if (node === undefined) throw new PodwrightError('ServiceUnavailable', 'no node is there to ask for logs');
   const target = { ...pod, container: query.get('container') || undefined };
   const logs = await node.logs(target, logOptions(query, Date.now()), signal);
   response.writeHead(200, { 'Content-Type': 'text/plain' });

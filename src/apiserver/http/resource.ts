@@ -1,7 +1,7 @@
 // The verbs over HTTP: which handler a method and a route mean, and how its answer is written.
 import { BOUNDS } from '../../base/bounds.ts';
 import { PodwrightError } from '../../base/errors.ts';
-import type { NodeApi } from '../../client/node-api.ts';
+import type { NodeLookup } from '../../client/node-api.ts';
 import { invalidError, required } from '../../kube/field-error.ts';
 import { badRequest, qualifiedPlural } from '../api-error.ts';
 import { APPLY_PATCH, applyObject } from '../apply.ts';
@@ -24,12 +24,13 @@ import {
   readDeleteOptions,
   writeRequest,
 } from './parameters.ts';
+import { nodeOf } from './pod-node.ts';
 import { negotiate, presenter, sendObject } from './representation.ts';
 import { successStatus } from './status.ts';
 import { serveTrace } from './trace.ts';
 import { serveWatch } from './watch.ts';
 
-export type HandlerParts = { readonly parts: ServerParts; readonly nodeApi: () => NodeApi | undefined };
+export type HandlerParts = { readonly parts: ServerParts; readonly nodeApi: NodeLookup };
 
 function methodNotAllowed(): PodwrightError {
   return new PodwrightError(
@@ -197,8 +198,10 @@ export async function serveResource(
     case 'binding':
       return serveBinding(exchange, parts, { namespace: namespace ?? '', name });
     case 'log':
-      getObject(parts, kind, { namespace, name });
-      return serveLogs(exchange, nodeApi(), { namespace: namespace ?? '', pod: name });
+      return serveLogs(exchange, nodeOf(getObject(parts, kind, { namespace, name }), nodeApi), {
+        namespace: namespace ?? '',
+        pod: name,
+      });
     case 'exec':
     case 'attach':
     case 'portforward':

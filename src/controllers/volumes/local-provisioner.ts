@@ -1,4 +1,4 @@
-// Volumes that are directories of this node: <root>/<volume's name>. It makes and deletes them; who gets which is the
+// Volumes that are directories of this computer, good for each of its nodes: <root>/<volume's name>. It makes and deletes them; who gets which is the
 // plan's business. The size asked for is a claim's word, nothing keeps a container to it.
 //
 // Invariant: nothing outside the root is ever deleted, whatever a PersistentVolume says.
@@ -17,7 +17,7 @@ export type LocalProvisioner = {
   deleteData(volume: PersistentVolume): Promise<void>;
 };
 
-export function createLocalProvisioner(root: string, nodeName: string): LocalProvisioner {
+export function createLocalProvisioner(root: string, nodeNames: readonly string[]): LocalProvisioner {
   const directoryOf = (name: string): string => join(root, name);
   return {
     async provision(claim, storageClass) {
@@ -26,7 +26,7 @@ export function createLocalProvisioner(root: string, nodeName: string): LocalPro
       const path = directoryOf(volumeName);
       await mkdir(path, { recursive: true });
       await chmod(path, DIRECTORY_MODE);
-      const isThisNode = { key: 'kubernetes.io/hostname', operator: 'In', values: [nodeName] };
+      const isHere = { key: 'kubernetes.io/hostname', operator: 'In', values: nodeNames };
       return {
         metadata: { name: volumeName, annotations: { [PROVISIONED_BY]: PROVISIONER } },
         spec: {
@@ -34,7 +34,7 @@ export function createLocalProvisioner(root: string, nodeName: string): LocalPro
           capacity: { storage: claim.spec?.resources?.requests?.storage ?? 0 },
           claimRef: { apiVersion: 'v1', kind: 'PersistentVolumeClaim', namespace, name, uid },
           local: { path },
-          nodeAffinity: { required: { nodeSelectorTerms: [{ matchExpressions: [isThisNode] }] } },
+          nodeAffinity: { required: { nodeSelectorTerms: [{ matchExpressions: [isHere] }] } },
           persistentVolumeReclaimPolicy: storageClass.reclaimPolicy ?? 'Delete',
           storageClassName: storageClass.metadata?.name,
           volumeMode: 'Filesystem',

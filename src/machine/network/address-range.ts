@@ -45,6 +45,19 @@ export function parseRange(cidr: string): AddressRange {
   };
 }
 
+/** The range in equal parts, as many as the next power of two; the first `count` of them. Throws InvalidInput. */
+export function subranges(cidr: string, count: number): readonly string[] {
+  const { prefixLength, gateway } = parseRange(cidr);
+  const longer = prefixLength + Math.ceil(Math.log2(count));
+  const first = addressNumber(gateway) - 1;
+  if (longer > 29)
+    throw new PodwrightError('InvalidInput', `pod CIDR ${cidr} is too small for ${count} nodes`);
+  return Array.from(
+    { length: count },
+    (_, part) => `${addressText(first + part * 2 ** (32 - longer))}/${longer}`,
+  );
+}
+
 /**
  * The next free one behind `after`, round and round: an address that was just given back rests as long as possible, so
  * that what still speaks to its former pod does not reach another. undefined when every one is taken.

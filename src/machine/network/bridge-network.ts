@@ -18,6 +18,7 @@ import {
   closeHostPorts,
   type HostRules,
   installHostRules,
+  isAnyAddress,
   openHostPorts,
   removeHostRules,
 } from './host-rules.ts';
@@ -31,6 +32,10 @@ export type BridgeNetworkOptions = {
   readonly instance: string;
   /** IPv4, as "10.88.0.0/16"; its first address is the bridge's. */
   readonly podCidr: string;
+  /** Holds the ranges of all nodes of the engine. Absent: there is no other. */
+  readonly clusterCidr?: string | undefined;
+  /** Where host ports answer that name no address of their own. Absent: everywhere. */
+  readonly hostPortAddress?: string | undefined;
   /** With 'earlier pods' nothing is set up on the machine unless there is one. */
   readonly serves: 'new pods' | 'earlier pods';
   readonly log: Log;
@@ -50,18 +55,21 @@ class BridgeNetwork implements Network {
   readonly #bridge: Bridge;
   readonly #rules: HostRules;
   readonly #leaseDir: string;
+  readonly #hostPortAddress: string | undefined;
   readonly #leases = new Map<string, Lease>();
   #newest: string | undefined;
 
-  constructor({ dirs, instance, podCidr, serves, log }: BridgeNetworkOptions) {
+  constructor(options: BridgeNetworkOptions) {
+    const { dirs, instance, podCidr, clusterCidr = podCidr, serves, log } = options;
     const stateDir = networkDir(dirs);
     const name = `pw-${instance.slice(0, 8)}`;
     this.#log = log;
     this.#serves = serves;
     this.#range = parseRange(podCidr);
     this.#bridge = { name, instance, range: this.#range };
-    this.#rules = { name: `podwright-${instance}`, bridge: name, podCidr, stateDir, log };
+    this.#rules = { name: `podwright-${instance}`, bridge: name, podCidr, clusterCidr, stateDir, log };
     this.#leaseDir = join(stateDir, 'leases');
+    this.#hostPortAddress = options.hostPortAddress;
   }
 
   async start(): Promise<void> {
@@ -131,7 +139,11 @@ class BridgeNetwork implements Network {
     await rm(this.#leaseDir, { recursive: true, force: true });
   }
 
-  #take({ sandboxId, pod, portMappings }: NetworkRequest): Lease {
+  #take({ sandboxId, pod, portMappings: wanted }: NetworkRequest): Lease {
+    const here = this.#hostPortAddress;
+    const portMappings = wanted.map((one) =>
+      here !== undefined && isAnyAddress(one.hostIP) ? { ...one, hostIP: here } : one,
+    );
     refuseHeldPorts({ pod, portMappings }, this.#leases.values());
     const taken = new Set([...this.#leases.values()].map((lease) => lease.address));
     const address = nextAddress(this.#range, taken, this.#newest);

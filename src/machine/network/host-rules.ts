@@ -17,6 +17,8 @@ export type HostRules = {
   readonly name: string;
   readonly bridge: string;
   readonly podCidr: string;
+  /** Pods on other nodes of the engine, too: they are reached as they are, without masquerade. */
+  readonly clusterCidr: string;
   /** Remembers what was changed, over restarts. */
   readonly stateDir: string;
   readonly log: Log;
@@ -28,7 +30,7 @@ const rememberedForward = ({ stateDir }: HostRules): string => join(stateDir, 'i
 /** The host ports of a pod and where they lead. */
 export type HostPorts = { readonly address: string; readonly portMappings: readonly PortMapping[] };
 
-const isAnyAddress = (hostIP: string | undefined): boolean =>
+export const isAnyAddress = (hostIP: string | undefined): boolean =>
   hostIP === undefined || hostIP === '' || hostIP === '0.0.0.0';
 
 /** Map and key of a host port, as nft writes them. */
@@ -49,7 +51,7 @@ function addElements(name: string, { address, portMappings }: HostPorts): string
  * through a host port, and whoever does so from 127.0.0.1, must be answered through here: their source is replaced. That
  * loopback's addresses are routed to the bridge at all (route_localnet) must not let pods in (CVE-2020-8558).
  */
-function tableScript({ name, bridge, podCidr }: HostRules, ports: readonly HostPorts[]): string {
+function tableScript({ name, bridge, podCidr, clusterCidr }: HostRules, ports: readonly HostPorts[]): string {
   return `
     add table ip ${name}
     delete table ip ${name}
@@ -74,7 +76,7 @@ function tableScript({ name, bridge, podCidr }: HostRules, ports: readonly HostP
       }
       chain postrouting {
         type nat hook postrouting priority srcnat; policy accept;
-        ip saddr ${podCidr} ip daddr != ${podCidr} ip daddr != 224.0.0.0/4 masquerade
+        ip saddr ${podCidr} ip daddr != ${clusterCidr} ip daddr != 224.0.0.0/4 masquerade
         oifname "${bridge}" ip saddr { 127.0.0.0/8, ${podCidr} } ct status dnat masquerade
       }
     }

@@ -4,10 +4,11 @@ import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { WebSocket } from 'ws';
 import { PodwrightError } from '../../../base/errors.ts';
-import type { NodeApi } from '../../../client/node-api.ts';
+import type { NodeApi, NodeLookup } from '../../../client/node-api.ts';
 import { badRequest } from '../../api-error.ts';
 import { getObject } from '../../read.ts';
 import type { ServerParts } from '../../request.ts';
+import { nodeOf } from '../pod-node.ts';
 import type { Route } from '../route.ts';
 import { failureStatus } from '../status.ts';
 import { PORT_FORWARD_PROTOCOL, servePortForward, TUNNEL_PROTOCOL } from './port-forward.ts';
@@ -116,16 +117,13 @@ function streamOf(upgrade: Upgrade, node: NodeApi, route: Extract<Route, { type:
 export async function serveUpgrade(
   upgrade: Upgrade,
   route: Route,
-  { parts, nodeApi }: { readonly parts: ServerParts; readonly nodeApi: () => NodeApi | undefined },
+  { parts, nodeApi }: { readonly parts: ServerParts; readonly nodeApi: NodeLookup },
 ): Promise<void> {
   if (route.type !== 'resource' || route.subresource === undefined || route.name === undefined) {
     throw new PodwrightError('NotFound', `the server has no stream at ${upgrade.request.url}`);
   }
   const { kind, namespace = '', name } = route;
-  getObject(parts, kind, { namespace, name });
-  const node = nodeApi();
-  if (node === undefined)
-    throw new PodwrightError('ServiceUnavailable', 'no node is there to serve the stream');
+  const node = nodeOf(getObject(parts, kind, { namespace, name }), nodeApi);
   const stream = streamOf(upgrade, node, route);
   const protocol = (upgrade.request.headers.upgrade ?? '').toLowerCase();
   if (protocol === 'websocket') return serveWebSocket(upgrade, stream);
