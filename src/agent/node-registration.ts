@@ -1,7 +1,7 @@
 // The agent's own Node object: created at the start, confirmed from time to time, marked not ready at a clean stop.
 // https://kubernetes.io/docs/reference/node/node-status/
 import { readFile } from 'node:fs/promises';
-import { arch, hostname, release } from 'node:os';
+import { arch, release } from 'node:os';
 import { BOUNDS } from '../base/bounds.ts';
 import { type CancelTimer, type Clock, timeText } from '../base/clock.ts';
 import { errorText, isPodwrightError } from '../base/errors.ts';
@@ -80,7 +80,7 @@ export class NodeRegistration {
       allocatable: node.capacity,
       addresses: [
         ...node.ips.map((address) => ({ type: 'InternalIP', address })),
-        { type: 'Hostname', address: hostname() },
+        { type: 'Hostname', address: node.name },
       ],
       conditions: conditionsOf(known.status?.conditions ?? [], { ready, nowText: timeText(clock.nowMs()) }),
       nodeInfo: await this.#systemInfo,
