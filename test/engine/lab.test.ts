@@ -8,8 +8,8 @@ import { after, before, describe, test } from 'node:test';
 import type { Node, Pod } from '../../src/kube/api-types.ts';
 import { eventually, KUBECTL, ROOT, run } from '../lib/engine.ts';
 import { TestLab } from '../lib/lab.ts';
+import { freePort } from '../lib/ports.ts';
 import { processesOf } from '../lib/processes.ts';
-import { freePort } from '../lib/registry.ts';
 
 const NODES = 'a=1250Mi pods=5, b=2Gi cpu=1 example.com/gpu=2 label:zone=east taint:dedicated=db:NoSchedule';
 
