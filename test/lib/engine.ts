@@ -19,6 +19,9 @@ export const IMAGES = join(ROOT, '.podwright/images');
 /** scripts/fetch-kubectl.ts puts it there. */
 export const KUBECTL = join(ROOT, '.podwright/kubectl/kubectl');
 
+/** Another runtime than the one that is chosen here. */
+const RUNTIME = process.env.PODWRIGHT_TEST_RUNTIME;
+
 export type Output = { readonly code: number; readonly stdout: string; readonly stderr: string };
 
 /** Runs a program to its end; a non-zero exit is a result. */
@@ -85,7 +88,10 @@ export class TestEngine {
       return dir;
     });
     this.#env = options.env ?? {};
-    this.#arguments = options.arguments ?? [];
+    this.#arguments = [
+      ...(RUNTIME === undefined ? [] : ['--runtime', RUNTIME]),
+      ...(options.arguments ?? []),
+    ];
     this.#program = options.program ?? join(ROOT, 'podwright');
   }
 
