@@ -84,11 +84,13 @@ export function addDirOptions(command: Command): Command {
     .addOption(dir('log-dir', 'container logs', 'PODWRIGHT_LOG_DIR', '/var/log/podwright'));
 }
 
-export function addClientOptions(command: Command): Command {
-  return addDirOptions(command)
+export function addApiOptions(command: Command): Command {
+  return command
     .option('--kubeconfig <file>', 'how to reach the engine (default: kubeconfig in the data directory)')
     .option('-n, --namespace <name>', 'namespace', 'default');
 }
+
+export const addClientOptions = (command: Command): Command => addApiOptions(addDirOptions(command));
 
 export function addServeOptions(command: Command, hostname: string): Command {
   return addDirOptions(command)
