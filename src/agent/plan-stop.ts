@@ -91,7 +91,7 @@ function nextToStop(pod: Pod, running: readonly Running[]): readonly Running[] {
   return [...running].sort((a, b) => order(b) - order(a)).slice(0, 1);
 }
 
-/** The sidecars that the app containers may still need while they end. */
+/** The sidecars that the app or init containers may still need while they end. */
 function planHelpers(pod: Pod, observed: Observed, { nowMs, deadlineMs }: StopTime): Plan {
   const sidecars = initContainers(pod).filter(isSidecar);
   const isHelper = (name: string): boolean => sidecars.some((one) => one.name === name);

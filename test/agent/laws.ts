@@ -265,8 +265,9 @@ const containersOf = (pod: Pod): readonly Container[] => [
 /** KEP-4438: a sidecar that crashed, as long as an app container runs. */
 function isNeededSidecar(name: string, pod: Pod | undefined, running: readonly ObservedContainer[]): boolean {
   const inits = pod?.spec?.initContainers ?? [];
-  const isApp = (one: ObservedContainer): boolean => !inits.some((init) => init.name === one.name);
-  return inits.some((one) => one.name === name && one.restartPolicy === 'Always') && running.some(isApp);
+  const isSidecar = (one: string): boolean =>
+    inits.some((init) => init.name === one && init.restartPolicy === 'Always');
+  return isSidecar(name) && running.some((one) => !isSidecar(one.name));
 }
 
 function judgeKill(one: ObservedContainer, { atMs }: Call): void {
