@@ -17,6 +17,7 @@ export class Laws {
   readonly #execs = new Map<string, { readonly beganAtMs: number; readonly endsAtMs: number }>();
   /** "command id" of those that succeeded, and when. */
   readonly #successes = new Map<string, number>();
+  readonly #failures = new Set<string>();
   #broken: unknown;
 
   /** A law broken inside the agent would be taken for a failed action: it is kept and thrown here. */
@@ -118,7 +119,22 @@ export class Laws {
     const endsAtMs = atMs + (ms ?? Number.POSITIVE_INFINITY);
     this.#execs.set(key, { beganAtMs: atMs, endsAtMs });
     const isInTime = command[0] === 'postStart' || (ms ?? Number.POSITIVE_INFINITY) < 1000;
-    if (exitCode === 0 && isInTime && !this.#successes.has(key)) this.#successes.set(key, endsAtMs);
+    if (exitCode !== 0 || !isInTime) this.#failures.add(key);
+    else if (!this.#successes.has(key)) this.#successes.set(key, endsAtMs);
+  }
+
+  /** What a container is stopped for alone, whatever else runs. */
+  #isFoundIll(id: string): boolean {
+    return ['live', 'startup', 'postStart'].some((command) => this.#failures.has(`${command} ${id}`));
+  }
+
+  /** When the first of those that run was asked to end. */
+  #stopBeganAtMs(running: readonly ObservedContainer[]): number {
+    const times = running.flatMap(({ id, stopSignalledAtMs }) => [
+      stopSignalledAtMs ?? Number.POSITIVE_INFINITY,
+      this.#execs.get(`preStop ${id}`)?.beganAtMs ?? Number.POSITIVE_INFINITY,
+    ]);
+    return Math.min(...times);
   }
 
   #hasSucceeded(command: string, id: string, atMs: number): boolean {
@@ -134,12 +150,14 @@ export class Laws {
       return;
     }
     const { deletionTimestamp, deletionGracePeriodSeconds } = pod.metadata ?? {};
+    const graceMs = (pod.spec?.terminationGracePeriodSeconds ?? 30) * 1000;
     const isOver = deletionTimestamp !== undefined && call.atMs >= Date.parse(deletionTimestamp);
-    if (!isOver) judgeOrderOfStop(one, pod, running);
+    const isOverAfterCompletion =
+      deletionTimestamp === undefined && call.atMs >= this.#stopBeganAtMs(running) + graceMs;
+    if (!isOver && !isOverAfterCompletion && !this.#isFoundIll(one.id)) judgeOrderOfStop(one, pod, running);
     const spec = containersOf(pod).find(({ name }) => name === one.name);
     if (spec?.lifecycle?.preStop === undefined || isOver || deletionGracePeriodSeconds === 0) return;
     const hook = this.#execs.get(`preStop ${one.id}`);
-    const graceMs = (pod.spec?.terminationGracePeriodSeconds ?? 30) * 1000;
     assert.ok(
       hook !== undefined && (call.atMs >= hook.endsAtMs || call.atMs >= hook.beganAtMs + graceMs),
       `HOOKS: ${one.name} is signalled after its preStop hook, or when the grace is over`,
