@@ -18,6 +18,7 @@ import type { AgentParts } from './action-context.ts';
 import { checkRunner } from './checks/run-check.ts';
 import { podIdentity } from './container-config.ts';
 import { ImagePuller } from './image-puller.ts';
+import { createStartWatch, gaugeNode } from './kubelet-figures.ts';
 import { createNodeApi } from './node-api.ts';
 import { type NodeDescription, NodeRegistration } from './node-registration.ts';
 import { PodWorker } from './pod-worker.ts';
@@ -85,6 +86,9 @@ export function createAgent(options: AgentOptions): Agent {
       : new StaticPods({ api, clock, log, node, recorder, directory: options.manifestsDir });
 
   let offChange = (): void => {};
+  let ungauge = (): void => {};
+  const starts = createStartWatch(clock);
+  const pods = (): readonly Pod[] => [...workers.values()].flatMap((worker) => worker.pod ?? []);
 
   const workerFor = (identity: PodIdentity): PodWorker => {
     const known = workers.get(identity.uid);
@@ -109,10 +113,17 @@ export function createAgent(options: AgentOptions): Agent {
     async start(signal) {
       const { promise: synced, resolve } = Promise.withResolvers<void>();
       offChange = machine.onChange((uid) => workers.get(uid)?.wake());
+      ungauge = gaugeNode(node.name, machine, pods);
       await registration.confirm();
       const handlers = {
-        onObject: (pod: Pod) => workerFor(podIdentity(pod)).submit(pod),
-        onDelete: (pod: Pod) => workers.get(podIdentity(pod).uid)?.submit(undefined),
+        onObject: (pod: Pod) => {
+          starts.see(pod);
+          workerFor(podIdentity(pod)).submit(pod);
+        },
+        onDelete: (pod: Pod) => {
+          starts.forget(podIdentity(pod).uid);
+          workers.get(podIdentity(pod).uid)?.submit(undefined);
+        },
         onSynced: resolve,
       };
       const select = { fieldSelector: `spec.nodeName=${node.name}` };
@@ -123,14 +134,14 @@ export function createAgent(options: AgentOptions): Agent {
     },
     nodeApi: createNodeApi({
       machine,
-      findPod: (namespace, name) =>
-        [...workers.values()]
-          .flatMap((worker) => worker.pod ?? [])
-          .find((pod) => pod.metadata?.namespace === namespace && pod.metadata.name === name),
+      clock,
+      nodeName: node.name,
+      pods,
     }),
     async stop() {
       stopping.abort();
       offChange();
+      ungauge();
       sources.stop();
       await staticPods?.stop();
       await Promise.all([...workers.values()].map((worker) => worker.stop()));

@@ -1,22 +1,31 @@
-// Logs, exec, attach and port-forward of the containers here, for the API server: the part of the kubelet's HTTP API that kubectl needs.
+// Logs, exec, attach, port-forward, figures and usage of the containers here, for the API server: the part of the
+// kubelet's HTTP API that kubectl and monitoring need.
 // Errors are worded as the kubelet words them.
 import type { ContainerId } from '../base/brand.ts';
+import type { Clock } from '../base/clock.ts';
 import { PodwrightError } from '../base/errors.ts';
-import type { ContainerTarget, NodeApi } from '../client/node-api.ts';
+import type { ContainerTarget, NodeApi, NodeUsageReport } from '../client/node-api.ts';
 import type { Container, ContainerStatus, Pod } from '../kube/api-types.ts';
 import type { Machine, ObservedPod } from '../machine/machine.ts';
 import { podIdentity } from './container-config.ts';
 import { everyContainer, hasRun, isRunning } from './container-instances.ts';
+import { kubeletAnswer } from './kubelet-paths.ts';
+import { createUsageMeter, type MeteredGroup, type Usage, workingSetOf } from './usage-meter.ts';
 
 export type NodeApiOptions = {
   readonly machine: Machine;
-  /** The pod as the agent knows it. */
-  readonly findPod: (namespace: string, name: string) => Pod | undefined;
+  readonly clock: Clock;
+  readonly nodeName: string;
+  /** As the agent knows them. */
+  readonly pods: () => readonly Pod[];
 };
 
 const DEFAULT_CONTAINER = 'kubectl.kubernetes.io/default-container';
 
-export function createNodeApi({ machine, findPod }: NodeApiOptions): NodeApi {
+export function createNodeApi({ machine, clock, nodeName, pods }: NodeApiOptions): NodeApi {
+  const meter = createUsageMeter({ machine, clock, pods });
+  const findPod = (namespace: string, name: string): Pod | undefined =>
+    pods().find(({ metadata }) => metadata?.namespace === namespace && metadata.name === name);
   const locate = ({ namespace, pod: name, container }: ContainerTarget): Located => {
     const pod = findPod(namespace, name);
     if (pod === undefined) throw new PodwrightError('NotFound', `pods "${name}" not found`);
@@ -48,6 +57,26 @@ export function createNodeApi({ machine, findPod }: NodeApiOptions): NodeApi {
       if (pod === undefined) throw new PodwrightError('NotFound', `pods "${name}" not found`);
       return machine.connectPort(podIdentity(pod).uid, port);
     },
+    get: (path) => kubeletAnswer(path, { nodeName, meter, pods }),
+    usage: async () => usageReport(nodeName, await meter.usage()),
+  };
+}
+
+function usageReport(nodeName: string, { atMs, windowMs, node, pods }: Usage): NodeUsageReport {
+  const usageOf = (group: MeteredGroup) => ({
+    cpuNanoCores: group.cpuNanoCores,
+    memoryBytes: workingSetOf(group),
+  });
+  return {
+    nodeName,
+    atMs,
+    windowMs,
+    node: usageOf(node.group),
+    pods: pods.map(({ pod, containers }) => ({
+      namespace: pod.metadata?.namespace ?? '',
+      name: pod.metadata?.name ?? '',
+      containers: containers.map(({ name, group }) => ({ name, ...usageOf(group) })),
+    })),
   };
 }
 

@@ -16,6 +16,7 @@ import type { ObservedPod, PodIdentity } from '../machine/machine.ts';
 import { type Action, actionKey, isAbortable, isConflict, type Plan } from './action.ts';
 import type { AgentParts, Learned } from './action-context.ts';
 import { holdBack, recordStep } from './hold-back.ts';
+import { countOperation } from './kubelet-figures.ts';
 import { mergePatch } from './merge-patch.ts';
 import { type HookNote, hookKey, type Notes, type Observed, type ReadyImage } from './observed.ts';
 import { perform, problemOf } from './perform.ts';
@@ -211,7 +212,7 @@ export class PodWorker {
     };
     const step = ['agent:', action.kind, ...('container' in action ? [action.container] : [])].join(' ');
     const ended = spans
-      .measure(identity.uid, step, () => perform(action, context))
+      .measure(identity.uid, step, () => countOperation(action, () => perform(action, context)))
       .then(
         (learned) => this.#succeeded(action, learned),
         (error: unknown) => this.#failed(action, error, abort.signal),

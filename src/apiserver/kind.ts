@@ -4,7 +4,15 @@ import type { Clock } from '../base/clock.ts';
 import type { KubeObject, ResourceRef } from '../client/resource-api.ts';
 import type { FieldError } from '../kube/field-error.ts';
 
-export type Subresource = 'status' | 'log' | 'exec' | 'attach' | 'portforward' | 'binding' | PartName;
+export type Subresource =
+  | 'status'
+  | 'log'
+  | 'exec'
+  | 'attach'
+  | 'portforward'
+  | 'proxy'
+  | 'binding'
+  | PartName;
 
 /** Subresources that write one part of the object besides its status. */
 export type PartName = 'ephemeralcontainers' | 'resize';
@@ -65,6 +73,8 @@ export type Kind<T extends KubeObject = KubeObject> = ResourceRef<T> & {
   readonly shortNames: readonly string[];
   readonly categories: readonly string[];
   readonly subresources: readonly Subresource[];
+  /** Absent: all. Only of kinds that are not stored. */
+  readonly verbs?: readonly ('get' | 'list')[];
   /** The type in api-schema.json. */
   readonly schema: string;
   /** What metadata.name must be: a DNS subdomain or a DNS label. */

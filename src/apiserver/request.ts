@@ -16,6 +16,15 @@ export type ServerParts = {
   onCreated(kind: Kind, object: KubeObject): Promise<void>;
 };
 
+/** One line of /readyz?verbose. */
+export type HealthCheck = {
+  readonly name: string;
+  /** Whether it belongs to /livez, too: only what a restart of the engine would mend. */
+  readonly of: 'livez' | 'readyz';
+  /** Undefined when all is well; cheap: anybody may ask. */
+  readonly whyNot: () => string | undefined;
+};
+
 export type FieldValidation = 'Strict' | 'Warn' | 'Ignore';
 
 export type WriteRequest = {

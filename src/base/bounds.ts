@@ -99,6 +99,11 @@ export const BOUNDS = {
   parallelBindings: 64,
   /** kube-scheduler's minCandidateNodesAbsolute: nodes that could be freed for a pod before the best of them is taken. */
   preemptionCandidates: 100,
+  /** Observations that wait until the library that counts them is loaded: two megabytes. */
+  waitingObservations: 10_000,
+  /** A rate is measured over at least this long, and begins anew where the last look was longer ago than the most. */
+  usageWindowMsMin: 1_000,
+  usageWindowMsMax: 60_000,
   /** Steps remembered for `podwright trace`: a pod's start has about twenty; a megabyte in all. */
   spans: 4096,
   /** status.capacity.pods: what a 2-core machine was measured with. Kubernetes' default is 110. */

@@ -52,7 +52,28 @@ export type ContainerApi = {
   attach(request: AttachRequest): Promise<ExecSession>;
 };
 
+export type NodeAnswer = { readonly contentType: string; readonly body: string };
+
+/** What a container or a node used of its processors over the window, and holds of memory at its end. */
+export type ResourceUsage = { readonly cpuNanoCores: number; readonly memoryBytes: number };
+
+export type NodeUsageReport = {
+  readonly nodeName: string;
+  readonly atMs: number;
+  readonly windowMs: number;
+  readonly node: ResourceUsage;
+  readonly pods: readonly {
+    readonly namespace: string;
+    readonly name: string;
+    readonly containers: readonly (ResourceUsage & { readonly name: string })[];
+  }[];
+};
+
 export type NodeApi = ContainerApi & {
+  /** What the kubelet answers to GET at a path ("/stats/summary"); undefined where it has nothing. */
+  get(path: string): Promise<NodeAnswer | undefined>;
+  /** Waits until there is a window to measure over: a second at most. */
+  usage(): Promise<NodeUsageReport>;
   /** A TCP connection to a port on the loopback address inside the pod's network. */
   connectPort(request: PortRequest): Promise<Duplex>;
 };

@@ -7,8 +7,9 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import type { PodUid } from '../base/brand.ts';
 import { errnoOf } from '../base/files.ts';
-import type { CgroupResources, QosClass } from './machine.ts';
+import type { CgroupResources, GroupUsage, QosClass } from './machine.ts';
 import { killAndWait } from './system/processes.ts';
+import { groupUsage } from './usage.ts';
 
 export type CgroupVersion = 'v1' | 'v2' | 'hybrid';
 
@@ -91,6 +92,8 @@ export type Cgroups = {
   apply(path: string, resources: CgroupResources): Promise<void>;
   /** Bytes in use by the group and all below. */
   memoryUsage(path: string): number;
+  /** Totals of the group and all below; undefined when it is gone. */
+  usage(path: string): GroupUsage | undefined;
   /** Every pod's group that there is, in whatever hierarchy, whoever made it. */
   pods(): readonly { readonly uid: string; readonly path: string }[];
   /** Puts a process into a group of its own, in one hierarchy: enough to account for it and to find it. */
@@ -188,7 +191,20 @@ export function createCgroups(parent: string, layout: CgroupLayout = cgroupLayou
   };
 
   const podPath = (uid: PodUid, qosClass: QosClass): string => `/${parent}/${QOS_DIRS[qosClass]}/pod${uid}`;
-  return { podPath, createPod, apply, memoryUsage, pods, addProcess, pids, killAll, remove, removeParents };
+  const usage = (path: string): GroupUsage | undefined => groupUsage(layout, path);
+  return {
+    podPath,
+    createPod,
+    apply,
+    memoryUsage,
+    usage,
+    pods,
+    addProcess,
+    pids,
+    killAll,
+    remove,
+    removeParents,
+  };
 }
 
 function directoriesOf(dir: string): string[] {

@@ -20,6 +20,7 @@ import { machineFacts } from './machine-facts.ts';
 import type { Network } from './network/network.ts';
 import { observePod } from './observe.ts';
 import { connectInNetwork } from './pod-port.ts';
+import { podUsage } from './pod-usage.ts';
 import { type ContainerRecord, instanceOf, openRecords } from './records.ts';
 import { infraSpec } from './runtime/oci-spec.ts';
 import { chooseRuntime, PROBE_ID, type RuntimeName } from './runtime/runtime.ts';
@@ -27,6 +28,7 @@ import { createSeccompFilters } from './runtime/seccomp-filter.ts';
 import { createSandbox, stopSandbox } from './sandbox.ts';
 import { createSandboxWatches, type SandboxWatches } from './sandbox-watches.ts';
 import { keepSwept, sweep } from './sweep.ts';
+import { nodeUsage } from './usage.ts';
 import {
   listVolumes,
   removeVolumes,
@@ -201,6 +203,8 @@ function machineOf(context: MachineContext, parts: Parts): Machine {
     pods: () => records.pods().map((pod) => pod.identity),
     observe: (uid) => observePod(records.pod(uid), volumes.list),
     onChange,
+    podUsage: (uid) => podUsage(context, records.pod(uid)),
+    nodeUsage: () => nodeUsage(dirs.dataDir),
     createSandbox: async (config, signal) => {
       await createSandbox(context, config, signal);
       const record = records.sandbox(config.pod.uid, config.attempt);

@@ -280,6 +280,60 @@ export type ImageStore = {
   remove(reference: string): Promise<void>;
 };
 
+// ------------------------------------------------------------------------------------------------------------ usage
+
+/** Totals of a control group and all below. */
+export type GroupUsage = {
+  readonly cpuNanoseconds: number;
+  /** With the page cache. */
+  readonly memoryBytes: number;
+  /** What of it the kernel gives up first: usage without it is the working set. */
+  readonly inactiveFileBytes: number;
+  readonly residentBytes: number;
+  readonly pageFaults: number;
+  readonly majorPageFaults: number;
+  readonly processes: number;
+};
+
+export type NetworkUsage = {
+  /** The interface: "eth0". */
+  readonly name: string;
+  readonly rxBytes: number;
+  readonly rxErrors: number;
+  readonly txBytes: number;
+  readonly txErrors: number;
+};
+
+export type FsUsage = {
+  readonly capacityBytes: number;
+  readonly availableBytes: number;
+  readonly usedBytes: number;
+  readonly inodes: number;
+  readonly inodesFree: number;
+};
+
+/** Of the running containers; what ends while it is read is left out. */
+export type PodUsage = {
+  readonly group: GroupUsage | undefined;
+  readonly containers: readonly {
+    readonly id: ContainerId;
+    readonly group: GroupUsage;
+    readonly logBytes: number;
+  }[];
+  /** Of the pod's own network; empty where it has the node's. */
+  readonly network: readonly NetworkUsage[];
+};
+
+export type NodeUsage = {
+  readonly group: GroupUsage;
+  readonly memoryCapacityBytes: number;
+  readonly pidsMax: number;
+  readonly bootedAtMs: number;
+  readonly network: readonly NetworkUsage[];
+  /** Where pods and images are. */
+  readonly fs: FsUsage;
+};
+
 // ------------------------------------------------------------------------------------------------------ the machine
 
 export type ObservedPod = {
@@ -322,6 +376,10 @@ export type Machine = {
   observe(uid: PodUid): ObservedPod;
   /** Called after anything observe() tells of a pod has changed without having been asked for. Returns the undo. */
   onChange(listener: (uid: PodUid) => void): () => void;
+
+  /** Totals as the kernel has them now; for an unknown pod nothing. */
+  podUsage(uid: PodUid): PodUsage;
+  nodeUsage(): NodeUsage;
 
   /** Infra container, namespaces, network, cgroup, /etc files. Throws NetworkFailed, PortInUse, CreateFailed. */
   createSandbox(config: SandboxConfig, signal: AbortSignal): Promise<void>;

@@ -18,6 +18,7 @@ import { Placement } from './placement.ts';
 import { PodClasses } from './pod-class.ts';
 import { groupOf, minCountOf, PlacedGroups } from './pod-group.ts';
 import { DEFAULT_PROFILE, DEFAULT_SCHEDULER_NAME, type Profile } from './profile.ts';
+import { countDecision, gaugeQueue } from './scheduler-figures.ts';
 import { type Assignment, type Decision, SchedulingCycle } from './scheduling-cycle.ts';
 
 export type SchedulerOptions = {
@@ -44,7 +45,8 @@ export async function runScheduler(options: SchedulerOptions, signal: AbortSigna
     runInformer({ api, ref: NODES, handlers: scheduler.nodeHandlers, log }, signal),
     runInformer({ api, ref: PODS, handlers: scheduler.podHandlers, log }, signal),
   ];
-  await Promise.all(ends);
+  const ungauge = gaugeQueue(() => scheduler.pending());
+  await Promise.all(ends).finally(ungauge);
 }
 
 class Scheduler {
@@ -175,6 +177,16 @@ class Scheduler {
     this.#work();
   }
 
+  /** Pods that wait, by kube-scheduler's name of the queue they wait in. */
+  pending(): { readonly [queue: string]: number } {
+    const sizes = { active: 0, backoff: 0, unschedulable: 0, gated: 0 };
+    for (const { state, pods } of this.#cycle.queue.waiting())
+      sizes[state === 'in-flight' ? 'active' : state] += pods.size;
+    for (const { spec } of this.#pods.values())
+      if (!spec?.nodeName && (spec?.schedulingGates ?? []).length > 0) sizes.gated += 1;
+    return sizes;
+  }
+
   /** One loop at a time; it ends when nothing is due and is started again by whatever happens. */
   #work(): void {
     if (this.#isWorking || this.#unsynced.size > 0 || this.#signal.aborted) return;
@@ -192,8 +204,10 @@ class Scheduler {
     for (;;) {
       if (this.#signal.aborted) return;
       if (this.#binding.size >= BOUNDS.parallelBindings) await Promise.race(this.#binding);
+      const startMs = performance.now();
       const decision = this.#cycle.next(clock.nowMs());
       if (decision === undefined) break;
+      countDecision(decision, performance.now() - startMs);
       this.#carryOut(decision);
     }
     this.#cancelTimer();

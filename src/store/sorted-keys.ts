@@ -26,6 +26,11 @@ export class SortedKeys {
     if (this.#keys[position] === key) this.#keys.splice(position, 1);
   }
 
+  countWithPrefix(prefix: string): number {
+    // No key of the store has the highest code unit in it.
+    return this.#position(`${prefix}\uffff`) - this.#position(prefix);
+  }
+
   /** Every key that starts with `prefix`, in order. */
   withPrefix(prefix: string): string[] {
     const first = this.#position(prefix);

@@ -180,6 +180,24 @@ export class Store<T extends object> {
     for (const answer of answers) answer();
   }
 
+  /** Why nothing can be written or watched any more; undefined while it can. */
+  whyNotOpen(): string | undefined {
+    return this.#closed ? 'the store is closed' : undefined;
+  }
+
+  /** Why nothing new is taken now; undefined while it is. */
+  whyNoRoom(): string | undefined {
+    const roomBytes = this.#roomBytes();
+    return roomBytes < BOUNDS.storeRoomBytes.create
+      ? `the disk is full: ${roomBytes} bytes are left`
+      : undefined;
+  }
+
+  /** How many keys begin so. */
+  count(prefix: string): number {
+    return this.#keys.countWithPrefix(prefix);
+  }
+
   #roomBytes(): number {
     const { bavail, bsize } = statfsSync(this.#path);
     return bavail * bsize;

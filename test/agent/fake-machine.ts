@@ -11,11 +11,14 @@ import type {
   ContainerConfig,
   ExecOptions,
   ExecProcess,
+  GroupUsage,
   Image,
   Machine,
+  NodeUsage,
   ObservedContainer,
   ObservedSandbox,
   PodIdentity,
+  PodUsage,
   SandboxConfig,
   VolumeSetup,
 } from '../../src/machine/machine.ts';
@@ -78,6 +81,16 @@ type Disk = {
   readonly listeners: Set<(uid: PodUid) => void>;
 };
 
+const NO_USAGE: GroupUsage = {
+  cpuNanoseconds: 0,
+  memoryBytes: 0,
+  inactiveFileBytes: 0,
+  residentBytes: 0,
+  pageFaults: 0,
+  majorPageFaults: 0,
+  processes: 0,
+};
+
 /** Virtual time a call takes: in its middle things are half made. */
 const CALL_MS = 2;
 
@@ -123,6 +136,26 @@ export class FakeMachine implements Machine {
   observe(uid: PodUid): { sandboxes: ObservedSandbox[]; containers: ObservedContainer[]; volumes: string[] } {
     this.observations += 1;
     return this.peek(uid);
+  }
+
+  /** Every running container uses a tenth of a processor and holds a mebibyte. */
+  podUsage(uid: PodUid): PodUsage {
+    const { sandboxes, containers } = this.peek(uid);
+    const usageSince = (startedAtMs: number) => ({
+      ...NO_USAGE,
+      cpuNanoseconds: (this.#options.clock.nowMs() - startedAtMs) * 100_000,
+      memoryBytes: 1024 * 1024,
+    });
+    const running = containers.flatMap(({ id, state }) =>
+      state.kind === 'running' ? [{ id, group: usageSince(state.startedAtMs), logBytes: 10 }] : [],
+    );
+    const isThere = sandboxes.some(({ state }) => state.kind === 'ready');
+    return { group: isThere ? NO_USAGE : undefined, containers: running, network: [] };
+  }
+
+  nodeUsage(): NodeUsage {
+    const fs = { capacityBytes: 1e9, availableBytes: 1e9, usedBytes: 0, inodes: 1000, inodesFree: 1000 };
+    return { group: NO_USAGE, memoryCapacityBytes: 2 ** 30, pidsMax: 32768, bootedAtMs: 0, network: [], fs };
   }
 
   /** The same for onlookers. */

@@ -30,6 +30,14 @@ const echoNode: NodeApi = {
     await once(socket, 'connect');
     return socket;
   },
+  get: async (path) => (path === '/echo' ? { contentType: 'text/plain', body: 'echo' } : undefined),
+  usage: async () => ({
+    nodeName: 'n',
+    atMs: Date.now(),
+    windowMs: 1000,
+    node: { cpuNanoCores: 0, memoryBytes: 0 },
+    pods: [],
+  }),
 };
 
 test('apply, get, change, describe, delete', { timeout: 300_000 }, async (t) => {

@@ -14,6 +14,7 @@ const SUBRESOURCES = {
   attach: { verbs: ['create', 'get'], kind: 'PodAttachOptions' },
   portforward: { verbs: ['create', 'get'], kind: 'PodPortForwardOptions' },
   binding: { verbs: ['create'], kind: 'Binding' },
+  proxy: { verbs: ['get'], kind: 'NodeProxyOptions' },
 } as const;
 
 export const VERSION = {
@@ -48,7 +49,7 @@ function apiResources(kind: Kind): unknown[] {
       singularName: singular,
       namespaced,
       kind: name,
-      verbs: VERBS,
+      verbs: kind.verbs ?? VERBS,
       ...(shortNames.length > 0 ? { shortNames } : {}),
       ...(categories.length > 0 ? { categories } : {}),
     },
@@ -76,7 +77,7 @@ function aggregatedResource(kind: Kind): unknown {
     responseKind: responseKind(),
     scope: namespaced ? 'Namespaced' : 'Cluster',
     singularResource: singular,
-    verbs: VERBS,
+    verbs: kind.verbs ?? VERBS,
     ...(shortNames.length > 0 ? { shortNames } : {}),
     ...(categories.length > 0 ? { categories } : {}),
     subresources: kind.subresources.map((subresource) => ({

@@ -7,15 +7,20 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
 import { errorText, isPodwrightError, PodwrightError } from '../../base/errors.ts';
+import { FIGURES_TYPE, figures } from '../../base/figures.ts';
 import { errnoOf, writeFileAtomic } from '../../base/files.ts';
 import type { Log } from '../../base/log.ts';
 import { badRequest } from '../api-error.ts';
+import { METRICS_KINDS } from '../kinds/metrics.ts';
+import type { HealthCheck } from '../request.ts';
 import { isAllowed } from './authentication.ts';
 import { discovery } from './discovery.ts';
-import { type Exchange, sendError, sendText } from './exchange.ts';
+import { type Exchange, sendError } from './exchange.ts';
+import { healthQuestion, serveHealth } from './health.ts';
 import { kubeconfigText } from './kubeconfig.ts';
 import { createOpenApi, type OpenApi } from './openapi/openapi.ts';
 import { ensurePki } from './pki.ts';
+import { countRequest } from './request-figures.ts';
 import { type HandlerParts, serveBindings, serveResource } from './resource.ts';
 import { parseRoute } from './route.ts';
 import { refuseUpgrade, serveUpgrade } from './streams/upgrade.ts';
@@ -39,9 +44,8 @@ type Context = HandlerParts & {
   readonly adminToken: string;
   readonly openApi: OpenApi;
   readonly closing: AbortSignal;
+  readonly checks: readonly HealthCheck[];
 };
-
-const HEALTH_PATHS = ['/livez', '/readyz', '/healthz'];
 
 function unauthorized(): PodwrightError {
   return new PodwrightError('Unauthorized', 'Unauthorized');
@@ -66,12 +70,21 @@ function exchangeOf(request: IncomingMessage, response: ServerResponse, closing:
 async function serve(exchange: Exchange, context: Context): Promise<void> {
   const { request, response, path } = exchange;
   if (!isAllowed(request, path, context.adminToken)) throw unauthorized();
-  if (HEALTH_PATHS.includes(path)) return sendText(response, 200, 'ok');
-  const route = parseRoute(path, context.parts.kinds);
+  const served = [...context.parts.kinds, ...METRICS_KINDS];
+  const route = parseRoute(path, served);
+  const count = countRequest(exchange, route);
+  response.once('close', () => count(response.statusCode));
+  const question = healthQuestion(path);
+  if (question !== undefined && serveHealth(exchange, question, context.checks)) return;
+  if (path === '/metrics' && request.method === 'GET') {
+    response.writeHead(200, { 'Content-Type': FIGURES_TYPE });
+    response.end(await figures.text());
+    return;
+  }
   if (route.type === 'resource') return serveResource(exchange, context, route);
   if (route.type === 'bindings') return serveBindings(exchange, context.parts, route.namespace);
   if (request.method === 'GET') {
-    const found = discovery(path, request.headers.accept ?? '', context.parts.kinds);
+    const found = discovery(path, request.headers.accept ?? '', served);
     if (found !== undefined) {
       response.setHeader('Vary', 'Accept');
       response.writeHead(200, { 'Content-Type': found.contentType });
@@ -124,6 +137,8 @@ async function upgrade(
     if (!isAllowed(request, pathname, context.adminToken)) throw unauthorized();
     const route = parseRoute(pathname, context.parts.kinds);
     const { closing } = context;
+    const count = countRequest({ request, query: searchParams, path: pathname }, route);
+    socket.once('close', () => count(101));
     await serveUpgrade({ request, socket, head, query: searchParams, closing }, route, context);
   } catch (error) {
     refuseUpgrade(socket, error);
@@ -142,7 +157,7 @@ async function bind(server: Server, { host, port }: ListenOptions): Promise<numb
 }
 
 export async function listen(
-  parts: HandlerParts & { readonly log: Log },
+  parts: HandlerParts & { readonly log: Log; readonly checks: readonly HealthCheck[] },
   options: ListenOptions,
 ): Promise<Listening> {
   const { host, dataDir } = options;
@@ -159,7 +174,13 @@ export async function listen(
   const pki = await ensurePki(join(dataDir, 'pki'), [...new Set(hosts)]);
   const closing = new AbortController();
   const openApi = createOpenApi(() => parts.parts.kinds);
-  const context: Context = { ...parts, adminToken: pki.adminToken, openApi, closing: closing.signal };
+  const shutdown: HealthCheck = {
+    name: 'shutdown',
+    of: 'readyz',
+    whyNot: () => (closing.signal.aborted ? 'process is shutting down' : undefined),
+  };
+  const checks = [...parts.checks, shutdown];
+  const context: Context = { ...parts, checks, adminToken: pki.adminToken, openApi, closing: closing.signal };
   const server = createServer({
     cert: pki.server.certificate,
     key: pki.server.key,

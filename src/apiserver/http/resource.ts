@@ -8,12 +8,16 @@ import { APPLY_PATCH, applyObject } from '../apply.ts';
 import { bindPod } from '../binding.ts';
 import { createObject } from '../create.ts';
 import { deleteObject } from '../delete.ts';
+import type { Kind } from '../kind.ts';
+import { METRICS_KINDS } from '../kinds/metrics.ts';
 import { getObject, listObjects } from '../read.ts';
 import type { ServerParts, WriteRequest } from '../request.ts';
 import { patchObject, updateObject } from '../update.ts';
 import { contentType, readJson, readObject, readYaml, unsupportedMediaType } from './body.ts';
 import { type Exchange, sendJson, write } from './exchange.ts';
 import { serveLogs } from './logs.ts';
+import { serveMetricsApi } from './metrics-api.ts';
+import { serveNodeProxy } from './node-proxy.ts';
 import {
   isDryRun,
   isPatchType,
@@ -179,12 +183,19 @@ async function serveItem(
   }
 }
 
+/** A kind that names its verbs has no others. */
+function isAllowed({ request, query }: Exchange, { verbs }: Kind): boolean {
+  return verbs === undefined || (request.method === 'GET' && !isTrue(query, 'watch'));
+}
+
 export async function serveResource(
   exchange: Exchange,
   { parts, nodeApi }: HandlerParts,
   route: ResourceRoute,
 ): Promise<void> {
   const { kind, name, namespace, subresource } = route;
+  if (!isAllowed(exchange, kind)) throw methodNotAllowed();
+  if (METRICS_KINDS.includes(kind)) return serveMetricsApi(exchange, { parts, nodeApi }, route);
   if (name === undefined) return serveCollection(exchange, parts, route);
   if (subresource === undefined) return serveItem(exchange, parts, { ...route, name });
   if (subresource === 'trace' && kind.plural === 'pods')
@@ -202,6 +213,9 @@ export async function serveResource(
         namespace: namespace ?? '',
         pod: name,
       });
+    case 'proxy':
+      getObject(parts, kind, { name });
+      return serveNodeProxy(exchange, nodeApi(name), { name, path: route.rest ?? '' });
     case 'exec':
     case 'attach':
     case 'portforward':

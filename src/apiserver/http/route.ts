@@ -8,6 +8,8 @@ export type Route =
       readonly namespace?: string | undefined;
       readonly name?: string | undefined;
       readonly subresource?: string | undefined;
+      /** Of a proxy: the path behind it, with its slash; "" when there is none. */
+      readonly rest?: string | undefined;
     }
   /** POST bindings: the pod is named in the body. */
   | { readonly type: 'bindings'; readonly namespace: string }
@@ -45,7 +47,9 @@ export function parseRoute(path: string, kinds: readonly Kind[]): Route {
   // Not a namespaced kind: namespaces/<name>/status is a subresource of the namespace itself.
   const [plural, name, subresource, ...rest] = parts;
   const kind = find(plural);
-  if (kind === undefined || rest.length > 0) return OTHER;
-  if (kind.namespaced && name !== undefined) return OTHER;
+  if (kind === undefined || (kind.namespaced && name !== undefined)) return OTHER;
+  if (subresource === 'proxy')
+    return { type: 'resource', kind, name, subresource, rest: ['', ...rest].join('/') };
+  if (rest.length > 0) return OTHER;
   return { type: 'resource', kind, name, subresource };
 }

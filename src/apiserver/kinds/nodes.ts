@@ -48,7 +48,7 @@ export const nodeKind = defineKind<Node>({
   singular: 'node',
   shortNames: ['no'],
   categories: [],
-  subresources: ['status'],
+  subresources: ['status', 'proxy'],
   schema: 'Node',
   nameRule: 'subdomain',
   selectableFields: ['spec.unschedulable'],
