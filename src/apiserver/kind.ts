@@ -6,12 +6,14 @@ import type { FieldError } from '../kube/field-error.ts';
 
 export type Subresource =
   | 'status'
+  | 'scale'
   | 'log'
   | 'exec'
   | 'attach'
   | 'portforward'
   | 'proxy'
   | 'binding'
+  | 'eviction'
   | PartName;
 
 /** Subresources that write one part of the object besides its status. */
@@ -23,7 +25,7 @@ export type AdmissionContext = {
   exists(plural: string, key: { readonly namespace?: string; readonly name: string }): boolean;
 };
 
-export type WritablePart = 'main' | 'status' | PartName;
+export type WritablePart = 'main' | 'status' | 'scale' | PartName;
 
 /** Undefined: the kind has no such subresource that can be updated or patched. */
 export function partOf(kind: Kind, subresource: string | undefined): WritablePart | undefined {
@@ -86,6 +88,15 @@ export type Kind<T extends KubeObject = KubeObject> = ResourceRef<T> & {
   readonly strategy: Strategy<T>;
   readonly columns: readonly Column<T>[];
   readonly view?: View<T> | undefined;
+  /** Where the scale subresource's figures are; absent: the kind has none. */
+  readonly scale?: ScaleSource | undefined;
+};
+
+export type ScaleSource = {
+  readonly specReplicas: readonly string[];
+  readonly statusReplicas: readonly string[];
+  /** The selector of the replicas, as text. */
+  readonly selector: (object: KubeObject) => string | undefined;
 };
 
 /** The kind has no objects of its own: it shows another's in its own form, and what is written is the other's. */

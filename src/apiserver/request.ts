@@ -54,15 +54,21 @@ export function groupVersion({
   return group === '' ? version : `${group}/${version}`;
 }
 
-function cannotBeHandled(kind: Kind, why: string): Error {
+function cannotBeHandled(kind: BodyType, why: string): Error {
   return badRequest(
     `${kind.kind} in version ${JSON.stringify(kind.version)} cannot be handled as a ${kind.kind}: ${why}`,
   );
 }
 
+type BodyType = Pick<Kind, 'group' | 'version' | 'kind' | 'schema'>;
+
 /** Untrusted body to object: structure checked, unknown fields treated as the request wants. @throws BadRequest */
 export function decodeBody(request: WriteRequest, body: unknown): KubeObject {
-  const { kind } = request;
+  return decodeAs(request, request.kind, body);
+}
+
+/** A body of another type than the kind's own, as some subresources take. @throws BadRequest */
+export function decodeAs(request: WriteRequest, kind: BodyType, body: unknown): KubeObject {
   const decoded = decode<KubeObject>(kind.schema, body);
   if (!decoded.ok) throw cannotBeHandled(kind, decoded.message);
   const { object, unknownFields } = decoded;

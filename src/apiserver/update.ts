@@ -58,7 +58,7 @@ function statusUpdate(wanted: KubeObject, current: KubeObject): KubeObject {
 
 function partUpdate({ kind, part }: WriteRequest, wanted: KubeObject, current: KubeObject): KubeObject {
   if (part === 'status') return statusUpdate(wanted, current);
-  if (part === 'main') return mainUpdate(kind, wanted, current);
+  if (part === 'main' || part === 'scale') return mainUpdate(kind, wanted, current);
   const { parts, defaults } = kind.strategy;
   const object = parts?.[part]?.take(wanted, current) ?? current;
   return defaults === undefined ? object : defaults(object);
@@ -67,7 +67,8 @@ function partUpdate({ kind, part }: WriteRequest, wanted: KubeObject, current: K
 function checkUpdate({ kind, part }: WriteRequest, object: KubeObject, current: KubeObject): void {
   checkObject(kind, object);
   const { validateUpdate, parts } = kind.strategy;
-  const validate = part === 'main' || part === 'status' ? validateUpdate : parts?.[part]?.validateUpdate;
+  const validate =
+    part === 'main' || part === 'status' || part === 'scale' ? validateUpdate : parts?.[part]?.validateUpdate;
   const errors = validate?.(object, current) ?? [];
   if (errors.length > 0) throw invalidError({ ...kind, name: object.metadata?.name ?? '' }, errors);
 }
@@ -136,7 +137,8 @@ export function updateObject(parts: ServerParts, request: WriteRequest, body: un
 
 export type Patch = { readonly type: Exclude<PatchType, typeof APPLY_PATCH>; readonly body: unknown };
 
-function applyPatch(kind: Kind, current: KubeObject, { type, body }: Patch): unknown {
+/** The document, which is of the kind, as the patch leaves it. @throws BadRequest, Invalid */
+export function applyPatch(kind: Pick<Kind, 'schema'>, current: object, { type, body }: Patch): unknown {
   switch (type) {
     case 'application/json-patch+json':
       return applyJsonPatch(current, body);

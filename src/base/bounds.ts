@@ -58,6 +58,8 @@ export const BOUNDS = {
   deadInstancesPerContainer: 1,
   /** containerd's and CRI-O's log rotation defaults in the kubelet: containerLogMaxSize. */
   logFileBytes: 10 * 1024 * 1024,
+  /** How long a granted eviction counts as one while its pod stays: the disruption controller's DeletionTimeout. */
+  evictionMs: 2 * 60_000,
   /** Events live an hour in Kubernetes (--event-ttl). */
   eventTtlMs: 60 * 60_000,
   /** How late an expired event may be dropped. */

@@ -9,6 +9,7 @@ import type {
   PersistentVolume,
   PersistentVolumeClaim,
   Pod,
+  PodDisruptionBudget,
   Secret,
   ServiceAccount,
   StorageClass,
@@ -40,5 +41,12 @@ export const STORAGE_CLASSES: ResourceRef<StorageClass> = {
   kind: 'StorageClass',
 };
 export const CSI_DRIVERS: ResourceRef<CSIDriver> = { ...storage, plural: 'csidrivers', kind: 'CSIDriver' };
+export const POD_DISRUPTION_BUDGETS: ResourceRef<PodDisruptionBudget> = {
+  group: 'policy',
+  version: 'v1',
+  plural: 'poddisruptionbudgets',
+  kind: 'PodDisruptionBudget',
+  namespaced: true,
+};
 /** Created at pods/<name>/binding. */
 export const BINDINGS = core<Binding>('bindings', 'Binding', true);

@@ -19,6 +19,22 @@ function requirement({ key, operator, values = [] }: LabelSelectorRequirement): 
   }
 }
 
+function requirementText({ key, operator, values = [] }: LabelSelectorRequirement): string {
+  if (operator === 'Exists') return key;
+  if (operator === 'DoesNotExist') return `!${key}`;
+  return `${key} ${operator.toLowerCase()} (${[...values].sort().join(',')})`;
+}
+
+/** The selector in its string form, "app=web,tier in (a,b)", by key. */
+export function labelSelectorText({ matchLabels = {}, matchExpressions = [] }: LabelSelector): string {
+  const equals = Object.entries(matchLabels).map(([key, value]) => [key, `${key}=${value}`] as const);
+  const others = matchExpressions.map((one) => [one.key, requirementText(one)] as const);
+  return [...equals, ...others]
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([, text]) => text)
+    .join(',');
+}
+
 /** An absent selector matches nothing, an empty one everything. */
 export function labelSelectorMatcher(selector: LabelSelector | undefined): Selector {
   if (selector === undefined) return () => false;

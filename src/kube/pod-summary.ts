@@ -1,7 +1,7 @@
 // A pod in one line, as `kubectl get pods` shows it: READY, STATUS and RESTARTS. The rules are those of kube-apiserver's
 // printer (printPod), which puts the most telling reason in place of the phase.
 import type { ContainerStatus, Pod } from './api-types.ts';
-import { isSidecar } from './pod.ts';
+import { isReady, isSidecar } from './pod.ts';
 
 export type PodSummary = {
   /** Containers that are ready; sidecars count. */
@@ -43,10 +43,7 @@ function appReason(pod: Pod, phase: string): string {
   const statuses = pod.status?.containerStatuses ?? [];
   const reason = statuses.map(reasonOf).find((text) => text !== undefined);
   const isRunning = statuses.some(({ state, ready }) => state?.running !== undefined && ready);
-  if (reason === 'Completed' && isRunning) {
-    const isReady = pod.status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True');
-    return isReady === true ? 'Running' : 'NotReady';
-  }
+  if (reason === 'Completed' && isRunning) return isReady(pod) ? 'Running' : 'NotReady';
   return reason ?? phase;
 }
 

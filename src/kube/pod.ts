@@ -12,6 +12,10 @@ export function isTerminal(pod: Pod): boolean {
   return pod.status?.phase === 'Succeeded' || pod.status?.phase === 'Failed';
 }
 
+export function isReady(pod: Pod): boolean {
+  return pod.status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True') === true;
+}
+
 type ResourceList = { readonly [name: string]: Quantity };
 export type ResourceAmounts = { readonly [name: string]: number };
 

@@ -13,6 +13,7 @@ import type { Log } from '../base/log.ts';
 import type { NodeLookup } from '../client/node-api.ts';
 import type { KubeObject, ResourceApi } from '../client/resource-api.ts';
 import { PODS } from '../client/resources.ts';
+import { runDisruptionController } from '../controllers/disruption/disruption-controller.ts';
 import { createLocalProvisioner } from '../controllers/volumes/local-provisioner.ts';
 import { runVolumesController } from '../controllers/volumes/volumes-controller.ts';
 import { createImageStore } from '../machine/images/image-store.ts';
@@ -196,6 +197,7 @@ function runControllers(
   const running = [
     runScheduler({ api, clock, log }, ended.signal),
     runVolumesController({ api, clock, log, provisioner }, ended.signal),
+    runDisruptionController({ api, clock, log }, ended.signal),
   ];
   undo.push(async () => {
     ended.abort();

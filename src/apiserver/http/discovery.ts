@@ -1,21 +1,27 @@
 // What the server offers, from the table of kinds: /version, /api, /apis, the resource lists and their aggregated form.
-import type { Kind } from '../kind.ts';
+import type { Kind, Subresource } from '../kind.ts';
 import { groupVersion } from '../request.ts';
 
 const VERBS = ['create', 'delete', 'deletecollection', 'get', 'list', 'patch', 'update', 'watch'];
 
 /** What each subresource is called by, and the kind it speaks. */
-const SUBRESOURCES = {
-  ephemeralcontainers: { verbs: ['get', 'patch', 'update'], kind: undefined },
-  resize: { verbs: ['get', 'patch', 'update'], kind: undefined },
-  status: { verbs: ['get', 'patch', 'update'], kind: undefined },
-  log: { verbs: ['get'], kind: undefined },
-  exec: { verbs: ['create', 'get'], kind: 'PodExecOptions' },
-  attach: { verbs: ['create', 'get'], kind: 'PodAttachOptions' },
-  portforward: { verbs: ['create', 'get'], kind: 'PodPortForwardOptions' },
-  binding: { verbs: ['create'], kind: 'Binding' },
-  proxy: { verbs: ['get'], kind: 'NodeProxyOptions' },
-} as const;
+type Own = { readonly group: string; readonly version: string; readonly kind: string };
+const core = (kind: string): Own => ({ group: '', version: 'v1', kind });
+
+const SUBRESOURCES: Readonly<Record<Subresource, { readonly verbs: readonly string[]; readonly own?: Own }>> =
+  {
+    ephemeralcontainers: { verbs: ['get', 'patch', 'update'] },
+    resize: { verbs: ['get', 'patch', 'update'] },
+    status: { verbs: ['get', 'patch', 'update'] },
+    scale: { verbs: ['get', 'patch', 'update'], own: { group: 'autoscaling', version: 'v1', kind: 'Scale' } },
+    log: { verbs: ['get'] },
+    exec: { verbs: ['create', 'get'], own: core('PodExecOptions') },
+    attach: { verbs: ['create', 'get'], own: core('PodAttachOptions') },
+    portforward: { verbs: ['create', 'get'], own: core('PodPortForwardOptions') },
+    binding: { verbs: ['create'], own: core('Binding') },
+    proxy: { verbs: ['get'], own: core('NodeProxyOptions') },
+    eviction: { verbs: ['create'], own: { group: 'policy', version: 'v1', kind: 'Eviction' } },
+  };
 
 export const VERSION = {
   major: '1',
@@ -54,8 +60,16 @@ function apiResources(kind: Kind): unknown[] {
       ...(categories.length > 0 ? { categories } : {}),
     },
     ...kind.subresources.map((subresource) => {
-      const { verbs, kind: own } = SUBRESOURCES[subresource];
-      return { name: `${plural}/${subresource}`, singularName: '', namespaced, kind: own ?? name, verbs };
+      const { verbs, own } = SUBRESOURCES[subresource];
+      const isForeign = own !== undefined && own.group !== '';
+      return {
+        name: `${plural}/${subresource}`,
+        singularName: '',
+        namespaced,
+        ...(isForeign ? { group: own.group, version: own.version } : {}),
+        kind: own?.kind ?? name,
+        verbs,
+      };
     }),
   ];
 }
@@ -71,7 +85,7 @@ function resourceList({ group, version, kinds }: GroupVersion): unknown {
 
 function aggregatedResource(kind: Kind): unknown {
   const { group, version, plural, singular, namespaced, shortNames, categories } = kind;
-  const responseKind = (own?: string): unknown => ({ group, version, kind: own ?? kind.kind });
+  const responseKind = (own?: Own): unknown => own ?? { group, version, kind: kind.kind };
   return {
     resource: plural,
     responseKind: responseKind(),
@@ -82,7 +96,7 @@ function aggregatedResource(kind: Kind): unknown {
     ...(categories.length > 0 ? { categories } : {}),
     subresources: kind.subresources.map((subresource) => ({
       subresource,
-      responseKind: responseKind(SUBRESOURCES[subresource].kind),
+      responseKind: responseKind(SUBRESOURCES[subresource].own),
       verbs: SUBRESOURCES[subresource].verbs,
     })),
   };

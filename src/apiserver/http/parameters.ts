@@ -14,6 +14,13 @@ import type { Route } from './route.ts';
 
 export type ResourceRoute = Extract<Route, { type: 'resource' }>;
 
+export function methodNotAllowed(): PodwrightError {
+  return new PodwrightError(
+    'MethodNotAllowed',
+    'the server does not allow this method on the requested resource',
+  );
+}
+
 export function isTrue(query: URLSearchParams, name: string): boolean {
   return ['true', '1'].includes(query.get(name) ?? '');
 }

@@ -14,6 +14,7 @@ import { getObject, listObjects } from '../read.ts';
 import type { ServerParts, WriteRequest } from '../request.ts';
 import { patchObject, updateObject } from '../update.ts';
 import { contentType, readJson, readObject, readYaml, unsupportedMediaType } from './body.ts';
+import { serveEviction } from './eviction.ts';
 import { type Exchange, sendJson, write } from './exchange.ts';
 import { serveLogs } from './logs.ts';
 import { serveMetricsApi } from './metrics-api.ts';
@@ -23,6 +24,7 @@ import {
   isPatchType,
   isTrue,
   listOptions,
+  methodNotAllowed,
   PATCH_TYPES,
   type ResourceRoute,
   readDeleteOptions,
@@ -30,18 +32,12 @@ import {
 } from './parameters.ts';
 import { nodeOf } from './pod-node.ts';
 import { negotiate, presenter, sendObject } from './representation.ts';
+import { serveScale } from './scale.ts';
 import { successStatus } from './status.ts';
 import { serveTrace } from './trace.ts';
 import { serveWatch } from './watch.ts';
 
 export type HandlerParts = { readonly parts: ServerParts; readonly nodeApi: NodeLookup };
-
-function methodNotAllowed(): PodwrightError {
-  return new PodwrightError(
-    'MethodNotAllowed',
-    'the server does not allow this method on the requested resource',
-  );
-}
 
 /** Written in pieces: however long the list, no turn of the event loop is. */
 async function serveList(exchange: Exchange, parts: ServerParts, route: ResourceRoute): Promise<void> {
@@ -206,6 +202,10 @@ export async function serveResource(
     case 'ephemeralcontainers':
     case 'resize':
       return serveItem(exchange, parts, { ...route, name });
+    case 'scale':
+      return serveScale(exchange, parts, route);
+    case 'eviction':
+      return serveEviction(exchange, parts, route);
     case 'binding':
       return serveBinding(exchange, parts, { namespace: namespace ?? '', name });
     case 'log':

@@ -114,6 +114,7 @@ export const podKind = defineKind<Pod>({
     'attach',
     'portforward',
     'binding',
+    'eviction',
     'ephemeralcontainers',
     'resize',
   ],

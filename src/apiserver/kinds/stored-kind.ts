@@ -2,7 +2,7 @@
 import type { KubeObject } from '../../client/resource-api.ts';
 import type { FieldError } from '../../kube/field-error.ts';
 import { requiredFields, unchangedFields } from '../../kube/validation/structure.ts';
-import { type Column, defineKind, type Kind } from '../kind.ts';
+import { type Column, defineKind, type Kind, type ScaleSource } from '../kind.ts';
 import { ageColumn, nameColumn } from './columns.ts';
 
 export type StoredKind<T> = {
@@ -13,6 +13,7 @@ export type StoredKind<T> = {
   readonly scope: 'Namespaced' | 'Cluster';
   readonly shortNames?: readonly string[];
   readonly categories?: readonly string[];
+  readonly scale?: ScaleSource;
   /** The status subresource; with it generation counts changes of the spec. */
   readonly status?: true;
   readonly selectableFields?: readonly string[];
@@ -39,11 +40,15 @@ export function storedKind<T extends KubeObject>(entry: StoredKind<T>): Kind {
     singular: kind.toLowerCase(),
     shortNames: entry.shortNames ?? [],
     categories: entry.categories ?? [],
-    subresources: status === true ? ['status'] : [],
+    subresources: [
+      ...(status === true ? (['status'] as const) : []),
+      ...(entry.scale ? (['scale'] as const) : []),
+    ],
     schema: kind,
     nameRule: 'subdomain',
     selectableFields: entry.selectableFields ?? [],
     hasGeneration: status === true,
+    scale: entry.scale,
     strategy: {
       ...(defaults === undefined ? {} : { defaults }),
       validate: (object) => [...requiredFields(kind, object), ...(validate?.(object) ?? [])],

@@ -16,9 +16,9 @@ import type {
 } from '../../kube/api-types.ts';
 import { defaultPod } from '../../kube/defaults/pod.ts';
 import { type FieldError, invalid } from '../../kube/field-error.ts';
-import { labelSelectorMatcher } from '../../kube/label-selector.ts';
+import { labelSelectorMatcher, labelSelectorText } from '../../kube/label-selector.ts';
 import { validatePod } from '../../kube/validation/pod.ts';
-import type { Column } from '../kind.ts';
+import type { Column, ScaleSource } from '../kind.ts';
 import { ageColumn, ageOf } from './columns.ts';
 import { number, selectorText, storedKind, text, wide } from './stored-kind.ts';
 
@@ -61,6 +61,13 @@ const selectorColumn = <
   T extends { readonly spec?: { readonly selector?: LabelSelector | undefined } | undefined },
 >() => wide(text<T>('Selector', ({ spec }) => selectorText(spec?.selector?.matchLabels)));
 
+const scaleBy = (selector: ScaleSource['selector']): ScaleSource => ({
+  specReplicas: ['spec', 'replicas'],
+  statusReplicas: ['status', 'replicas'],
+  selector,
+});
+const scale = scaleBy((object) => labelSelectorText((object as Deployment).spec?.selector ?? {}));
+
 const apps = { group: 'apps', scope: 'Namespaced', status: true, categories: ['all'] } as const;
 const replicas = { replicas: 1 };
 
@@ -69,6 +76,7 @@ export const WORKLOAD_KINDS = [
     ...apps,
     kind: 'Deployment',
     plural: 'deployments',
+    scale,
     shortNames: ['deploy'],
     immutable: ['spec.selector'],
     warning: noController('Deployment'),
@@ -112,6 +120,7 @@ export const WORKLOAD_KINDS = [
     ...apps,
     kind: 'ReplicaSet',
     plural: 'replicasets',
+    scale,
     shortNames: ['rs'],
     immutable: ['spec.selector'],
     warning: noController('ReplicaSet'),
@@ -142,6 +151,7 @@ export const WORKLOAD_KINDS = [
     ...apps,
     kind: 'StatefulSet',
     plural: 'statefulsets',
+    scale,
     shortNames: ['sts'],
     immutable: ['spec.selector', 'spec.serviceName', 'spec.podManagementPolicy', 'spec.volumeClaimTemplates'],
     warning: noController('StatefulSet'),
@@ -335,6 +345,9 @@ export const WORKLOAD_KINDS = [
     plural: 'replicationcontrollers',
     scope: 'Namespaced',
     status: true,
+    scale: scaleBy((object) =>
+      labelSelectorText({ matchLabels: (object as ReplicationController).spec?.selector }),
+    ),
     shortNames: ['rc'],
     categories: ['all'],
     warning: noController('ReplicationController'),

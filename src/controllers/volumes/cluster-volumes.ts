@@ -10,15 +10,6 @@ export type ClusterVolumes = {
   readonly pods: ReadonlyMap<string, Pod>;
 };
 
-type Named = {
-  readonly metadata?:
-    | { readonly namespace?: string | undefined; readonly name?: string | undefined }
-    | undefined;
-};
-
-export const keyOf = ({ metadata }: Named): string => `${metadata?.namespace ?? ''}/${metadata?.name ?? ''}`;
-export const clusterKey = (name: string): string => `/${name}`;
-
 /** Keys of the claims that pods on a node mount; a pod that is not scheduled yet cannot have started with one. */
 export function claimsInUse({ pods }: ClusterVolumes): ReadonlySet<string> {
   const scheduled = [...pods.values()].filter(({ spec }) => Boolean(spec?.nodeName));

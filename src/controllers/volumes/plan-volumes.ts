@@ -7,14 +7,8 @@
 //   volume   Available -> Bound -> Released (its claim is gone) -> reclaimed, or kept by Retain
 import type { PersistentVolume, PersistentVolumeClaim, Pod, StorageClass } from '../../kube/api-types.ts';
 import { isOwnedBy, PV_PROTECTION, PVC_PROTECTION } from '../../kube/storage.ts';
-import {
-  type ClusterVolumes,
-  claimsInUse,
-  clusterKey,
-  defaultClass,
-  isFor,
-  keyOf,
-} from './cluster-volumes.ts';
+import { clusterKey, keyOf } from '../object-key.ts';
+import { type ClusterVolumes, claimsInUse, defaultClass, isFor } from './cluster-volumes.ts';
 import { isFit, matchVolume } from './match-volume.ts';
 
 type Told = { readonly type: 'Normal' | 'Warning'; readonly reason: string; readonly message: string };

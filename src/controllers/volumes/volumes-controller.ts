@@ -1,16 +1,8 @@
-// The controller of PersistentVolumes and claims: an ordinary client of the API that follows four kinds, plans
-// (plan-volumes.ts) and carries out. It remembers nothing: whatever it needs is in the objects.
-//
-// Invariants
-// - One pass at a time; any number of changes before a pass is one pass.
-// - Every write names the version it was planned on, so a stale plan changes nothing.
-import { BOUNDS } from '../../base/bounds.ts';
-import type { CancelTimer, Clock } from '../../base/clock.ts';
-import { errorText, isPodwrightError } from '../../base/errors.ts';
-import type { Log } from '../../base/log.ts';
+// The controller of PersistentVolumes and claims: follows four kinds, plans (plan-volumes.ts) and carries out. Every write
+// names the version it was planned on, so a stale plan changes nothing.
+import { isPodwrightError } from '../../base/errors.ts';
 import { createEventRecorder, referenceTo } from '../../client/event-recorder.ts';
-import { runInformer } from '../../client/informer.ts';
-import type { KubeObject, ResourceApi, ResourceRef } from '../../client/resource-api.ts';
+import type { ResourceApi } from '../../client/resource-api.ts';
 import {
   PERSISTENT_VOLUME_CLAIMS,
   PERSISTENT_VOLUMES,
@@ -19,14 +11,12 @@ import {
 } from '../../client/resources.ts';
 import type { StorageClass } from '../../kube/api-types.ts';
 import { DEFAULT_CLASS_ANNOTATION } from '../../kube/storage.ts';
-import { type ClusterVolumes, claimKeysOf, keyOf } from './cluster-volumes.ts';
+import { type ControllerOptions, createController } from '../controller.ts';
+import { type ClusterVolumes, claimKeysOf } from './cluster-volumes.ts';
 import type { LocalProvisioner } from './local-provisioner.ts';
 import { PROVISIONER, planVolumes, type VolumeStep } from './plan-volumes.ts';
 
-export type VolumesControllerOptions = {
-  readonly api: ResourceApi;
-  readonly clock: Clock;
-  readonly log: Log;
+export type VolumesControllerOptions = ControllerOptions & {
   readonly provisioner: LocalProvisioner;
 };
 
@@ -43,74 +33,19 @@ export async function runVolumesController(
   options: VolumesControllerOptions,
   signal: AbortSignal,
 ): Promise<void> {
-  const { api, clock, log } = options;
-  const perform = createPerformer(options);
-  const unsynced = new Set<string>();
-  let isWorking = false;
-  let isDue = false;
-  let cancelRetry: CancelTimer = () => {};
-  let failuresInRow = 0;
-
-  const work = async (): Promise<void> => {
-    isDue = true;
-    if (isWorking || unsynced.size > 0) return;
-    isWorking = true;
-    while (isDue && !signal.aborted) {
-      isDue = false;
-      const results = await Promise.allSettled(planVolumes(cluster).map(perform));
-      retryAfter(results.flatMap((result) => (result.status === 'rejected' ? [result.reason] : [])));
-    }
-    isWorking = false;
-  };
-
-  /** A conflict needs no retry: what changed comes by the watch. */
-  const retryAfter = (reasons: readonly unknown[]): void => {
-    const failures = reasons.filter(
-      (reason) => !isPodwrightError(reason, 'Conflict', 'NotFound', 'AlreadyExists'),
-    );
-    cancelRetry();
-    failuresInRow = failures.length === 0 ? 0 : failuresInRow + 1;
-    if (failures.length === 0) return;
-    for (const failure of failures) log.warn('a step of the volumes failed', { error: errorText(failure) });
-    const waitMs = Math.min(BOUNDS.stepRetryMsMax, BOUNDS.stepRetryMsMin * 2 ** (failuresInRow - 1));
-    cancelRetry = clock.at(clock.nowMs() + waitMs, () => void work());
-  };
-
-  const informers: Promise<void>[] = [];
-  /** What is not relevant is not kept, and wakes nobody. */
-  const follow = <T extends KubeObject>(
-    ref: ResourceRef<T>,
-    isRelevant: (object: T) => boolean = () => true,
-  ): ReadonlyMap<string, T> => {
-    const objects = new Map<string, T>();
-    unsynced.add(ref.plural);
-    const handlers = {
-      onObject: (object: T): void => {
-        if (!isRelevant(object)) return;
-        objects.set(keyOf(object), object);
-        void work();
-      },
-      onDelete: (object: T): void => {
-        if (objects.delete(keyOf(object))) void work();
-      },
-      onSynced: (): void => {
-        unsynced.delete(ref.plural);
-        void work();
-      },
-    };
-    informers.push(runInformer({ api, ref, handlers, log }, signal));
-    return objects;
-  };
-
-  await ensureClass(api);
+  await ensureClass(options.api);
+  const { follow, run } = createController(options, signal);
   const cluster: ClusterVolumes = {
     claims: follow(PERSISTENT_VOLUME_CLAIMS),
     volumes: follow(PERSISTENT_VOLUMES),
     classes: follow(STORAGE_CLASSES),
     pods: follow(PODS, (pod) => claimKeysOf(pod).length > 0),
   };
-  await Promise.all(informers);
-  cancelRetry();
+  await run({
+    name: 'the volumes',
+    plan: () => ({ steps: planVolumes(cluster) }),
+    perform: createPerformer(options),
+  });
 }
 
 async function ensureClass(api: ResourceApi): Promise<void> {
