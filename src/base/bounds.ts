@@ -3,6 +3,8 @@
 export const BOUNDS = {
   /** Largest request body: kube-apiserver's own limit. */
   requestBodyBytes: 3 * 1024 * 1024,
+  /** Operations of one JSON patch: kube-apiserver's limit. */
+  jsonPatchSteps: 10_000,
   /** Revisions kept for watchers that resume; older ones answer 410 Expired. About an hour of a busy machine. */
   historyRevisions: 10_000,
   /** Events a slow watcher may lag behind before it is cut off; it lists again, as after any 410. */

@@ -1,7 +1,7 @@
 // Manifests as people write them: YAML or JSON, several documents, List kinds. From text to objects that still know
 // where they stood; whether the fields are right is the API server's business.
-import { isMap, LineCounter, parseAllDocuments, type ScalarTag, type Tags } from 'yaml';
-import { PodwrightError } from '../base/errors.ts';
+import { type Document, isMap, LineCounter, parseAllDocuments, type ScalarTag, type Tags } from 'yaml';
+import { errorText, PodwrightError } from '../base/errors.ts';
 import type { ObjectMeta } from './api-types.ts';
 
 export type ManifestObject = {
@@ -59,6 +59,17 @@ const KUBECTL_SCALARS: ScalarTag[] = [
   },
 ];
 
+/** Aliases are bounded, and none may lie within its own anchor: a few lines of YAML must not become gigabytes, or no end. */
+function plain(document: Document, source: string): unknown {
+  try {
+    const value: unknown = document.toJS({ maxAliasCount: 100 });
+    JSON.stringify(value);
+    return value;
+  } catch (error) {
+    throw refuse(source, errorText(error));
+  }
+}
+
 /** Empty documents are left out. Throws InvalidInput with the line of what does not parse. */
 export function parseManifest(text: string, fileName: string): ManifestEntry[] {
   const lineCounter = new LineCounter();
@@ -70,7 +81,7 @@ export function parseManifest(text: string, fileName: string): ManifestEntry[] {
     if (document.contents === null) return [];
     const offset = isMap(document.contents) ? document.contents.range?.[0] : undefined;
     const source = `${fileName}:${lineCounter.linePos(offset ?? document.range[0]).line}`;
-    const value: unknown = document.toJS();
+    const value = plain(document, source);
     return value === null ? [] : entriesOf(source, value);
   });
 }

@@ -1,5 +1,6 @@
 // RFC 6902, application/json-patch+json. The document is not changed; the result shares what was not touched.
 import { isDeepStrictEqual } from 'node:util';
+import { BOUNDS } from '../../base/bounds.ts';
 import { PodwrightError } from '../../base/errors.ts';
 import { isJsonObject } from '../decode.ts';
 
@@ -16,6 +17,10 @@ function unfit(message: string): PodwrightError {
     'Invalid',
     `the server rejected our request due to an error in our request: ${message}`,
   );
+}
+
+function tooLarge(why: string): PodwrightError {
+  return new PodwrightError('RequestEntityTooLarge', `json patch: ${why}`);
 }
 
 function parsePointer(path: string): string[] {
@@ -118,12 +123,23 @@ function applyStep(document: unknown, step: Step): unknown {
   }
 }
 
-/** @throws BadRequest when it is no JSON patch, Invalid when it does not fit the document. */
+/**
+ * A few copies of copies would be more than memory holds: they are bounded, as in kube-apiserver.
+ * @throws BadRequest when it is no JSON patch, RequestEntityTooLarge, Invalid when it does not fit the document.
+ */
 export function applyJsonPatch(document: unknown, patch: unknown): unknown {
   if (!Array.isArray(patch)) throw bad('json patch: the patch is not a list of operations');
+  if (patch.length > BOUNDS.jsonPatchSteps)
+    throw tooLarge(`${patch.length} operations, more than ${BOUNDS.jsonPatchSteps}`);
+  let copiedBytes = 0;
   return patch.reduce<unknown>((current, step: unknown) => {
     if (!isJsonObject(step) || typeof step.op !== 'string' || typeof step.path !== 'string') {
       throw bad('json patch: an operation needs "op" and "path"');
+    }
+    if (step.op === 'copy' && typeof step.from === 'string') {
+      copiedBytes += JSON.stringify(at(current, parsePointer(step.from))).length;
+      if (copiedBytes > BOUNDS.requestBodyBytes)
+        throw tooLarge(`its copies are larger than ${BOUNDS.requestBodyBytes} bytes`);
     }
     return applyStep(current, step as Step);
   }, document);

@@ -1,6 +1,9 @@
 // Comma-separated tables with a header line, without quoting: what the traces are. Errors name file and line.
 import { PodwrightError } from '../../base/errors.ts';
 
+/** What still is a whole number after it has been multiplied by a mebibyte. */
+const AMOUNT_MAX = 1e12;
+
 export type Row = {
   /** "trace.csv:17" */
   readonly source: string;
@@ -30,10 +33,10 @@ export function csvRows(content: string, file: string, columns: readonly string[
     const text = (column: string): string => cells[names.indexOf(column)]?.trim() ?? '';
     const amount = (column: string): number => {
       const value = text(column) === '' ? Number.NaN : Number(text(column));
-      if (Number.isFinite(value) && value >= 0) return value;
+      if (value >= 0 && value <= AMOUNT_MAX) return value;
       throw new PodwrightError(
         'InvalidInput',
-        `read trace ${source}: ${column} is ${JSON.stringify(text(column))}, not a number from 0 up`,
+        `read trace ${source}: ${column} is ${JSON.stringify(text(column))}, not a number from 0 to ${AMOUNT_MAX}`,
       );
     };
     return [{ source, text, amount }];
