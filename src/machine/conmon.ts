@@ -54,6 +54,16 @@ function conmonArgs(request: ConmonRequest): string[] {
 
 type SyncMessage = { readonly data: number; readonly message?: string };
 
+function syncMessageOf(line: string): SyncMessage {
+  try {
+    return JSON.parse(line) as SyncMessage;
+  } catch (cause) {
+    throw new PodwrightError('CreateFailed', `the monitor's word does not parse: ${JSON.stringify(line)}`, {
+      cause,
+    });
+  }
+}
+
 /** conmon says one line of JSON on its sync pipe: the container's pid, or -1 and the runtime's error. */
 async function readSyncMessage(pipe: Readable, abort: AbortSignal): Promise<SyncMessage | undefined> {
   let text = '';
@@ -62,7 +72,7 @@ async function readSyncMessage(pipe: Readable, abort: AbortSignal): Promise<Sync
   try {
     for await (const chunk of pipe) {
       text += String(chunk);
-      if (text.includes('\n')) return JSON.parse(text.slice(0, text.indexOf('\n'))) as SyncMessage;
+      if (text.includes('\n')) return syncMessageOf(text.slice(0, text.indexOf('\n')));
     }
   } catch (error) {
     if (!abort.aborted) throw error;

@@ -315,7 +315,8 @@ export class Containers {
   async #adoptOne(id: ContainerId, record: ContainerRecord): Promise<void> {
     if (record.phase === 'exited' || record.phase === 'creating' || record.startError !== undefined) return;
     if (record.phase === 'starting') {
-      const status = await runtimeStatus(this.#machine.runtime, id);
+      // Not known from a runtime that hangs or lies: it is started once more, which a running one refuses.
+      const status = await runtimeStatus(this.#machine.runtime, id).catch(() => 'created');
       await this.#machine.records.updateContainer(id, {
         phase: status === 'created' ? 'created' : 'running',
       });

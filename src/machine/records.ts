@@ -7,6 +7,7 @@ import { readdir, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { ContainerId, PodUid } from '../base/brand.ts';
 import { podUid } from '../base/brand.ts';
+import { isPodwrightError, PodwrightError } from '../base/errors.ts';
 import { errnoOf, readIfExists, replaceFile } from '../base/files.ts';
 import {
   containerDir,
@@ -98,14 +99,30 @@ async function names(dir: string): Promise<string[]> {
   }
 }
 
+/** Throws StoreCorrupt: what a record no longer tells could be a live process. */
 async function readRecord<T>(path: string): Promise<T | undefined> {
   const text = await readIfExists(path);
-  return text === undefined ? undefined : (JSON.parse(text) as T);
+  try {
+    return text === undefined ? undefined : (JSON.parse(text) as T);
+  } catch (cause) {
+    const remedy = 'restart the machine, or end the processes of that pod and remove its directory';
+    throw new PodwrightError('StoreCorrupt', `read ${path}: it is damaged; ${remedy}`, { cause });
+  }
+}
+
+/** Cut off by a power failure, it names a pod of which nothing runs any more. */
+async function readDataIdentity(path: string): Promise<PodIdentity | undefined> {
+  try {
+    return await readRecord<PodIdentity>(path);
+  } catch (error) {
+    if (isPodwrightError(error, 'StoreCorrupt')) return undefined;
+    throw error;
+  }
 }
 
 async function loadPod(dirs: MachineDirs, uid: PodUid): Promise<PodRecord> {
   const identity = (await readRecord<PodIdentity>(join(runPodDir(dirs, uid), 'pod.json'))) ??
-    (await readRecord<PodIdentity>(join(dataPodDir(dirs, uid), 'pod.json'))) ?? {
+    (await readDataIdentity(join(dataPodDir(dirs, uid), 'pod.json'))) ?? {
       // Made by a crash between the directory and the file: enough to be removed by.
       uid,
       namespace: '',

@@ -7,6 +7,7 @@
 import { PodwrightError } from '../../base/errors.ts';
 import { type ImageReference, normalImageName } from '../../kube/image-reference.ts';
 import type { PullOptions, RegistryAuth } from '../machine.ts';
+import { quotedMessage } from '../system/go-quoted.ts';
 import { type Skopeo, writeAuthFile } from './skopeo.ts';
 
 /** Why a pull failed: reason of the first entry in the error's details.causes. */
@@ -92,6 +93,5 @@ export function isLoopback(registry: string): boolean {
 /** The message of skopeo's last log line (`time=... level=fatal msg="..."`), without the escapes. */
 export function skopeoWords(stderr: string): string {
   const last = stderr.trim().split('\n').at(-1) ?? '';
-  const quoted = /\bmsg=("(?:[^"\\]|\\.)*")/.exec(last)?.[1];
-  return quoted === undefined ? last : String(JSON.parse(quoted));
+  return quotedMessage(last) ?? last;
 }

@@ -3,7 +3,7 @@
 //
 // Invariant: an answer is never older than the index files were when it was asked for.
 import { readFile, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { PodwrightError } from '../../base/errors.ts';
 import { errnoOf } from '../../base/files.ts';
 
@@ -81,6 +81,10 @@ function cachedFile<T>(path: string, parse: (text: string) => T, empty: T): () =
       return cached.value;
     } catch (error) {
       if (errnoOf(error) === 'ENOENT') return empty;
+      if (error instanceof SyntaxError) {
+        const remedy = `with no engine running, remove ${dirname(dirname(path))} and load the images again`;
+        throw new PodwrightError('StoreCorrupt', `read ${path}: ${error.message}; ${remedy}`);
+      }
       throw error;
     }
   };

@@ -42,6 +42,7 @@ export function parseNetworkList(text: string, path: string): CniNetworkList {
   const plugins = typeof parsed.type === 'string' ? [parsed as CniPlugin] : parsed.plugins;
   if (!Array.isArray(plugins) || plugins.length === 0) throw refuse('"plugins" is missing or empty');
   if (!plugins.every((plugin) => typeof plugin?.type === 'string')) throw refuse('a plug-in without "type"');
+  if (plugins.some(({ type }) => type.includes('/'))) throw refuse('a plug-in whose "type" is a path');
   return { cniVersion, name, plugins };
 }
 

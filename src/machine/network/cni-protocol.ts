@@ -1,8 +1,9 @@
 // One call of one CNI plug-in: environment and standard input in, a result or an error in the plug-in's own words out.
 // It keeps nothing; what must be remembered between ADD and DEL is cni.ts's.
 // https://www.cni.dev/docs/spec/#section-2-execution-protocol
+import { isIP } from 'node:net';
 import { delimiter } from 'node:path';
-import { PodwrightError } from '../../base/errors.ts';
+import { errorText, PodwrightError } from '../../base/errors.ts';
 import type { PodIdentity, PortMapping } from '../machine.ts';
 import { PROGRAM_PATH, runProgram } from '../system/spawn.ts';
 import { type CniNetworkList, type CniPlugin, findPlugin } from './cni-config.ts';
@@ -43,10 +44,34 @@ type CniCall = {
 
 /** Addresses without prefix length, in the order of the result. */
 export function addressesOf(result: CniResult): string[] {
-  const old = [result.ip4, result.ip6].flatMap((part) => (part === undefined ? [] : [part.ip]));
+  const old = [result.ip4, result.ip6].flatMap((part) => part?.ip ?? []);
   const addresses = result.ips?.map((ip) => ip.address) ?? old;
   return addresses.map((address) => address.split('/')[0] ?? address);
 }
+
+/** What a plug-in printed. Throws NetworkFailed where that is no result. */
+export function parseCniResult(stdout: string, plugin: string): CniResult {
+  const refuse = (why: string): PodwrightError =>
+    new PodwrightError('NetworkFailed', `the result of CNI plug-in ${plugin}: ${why}`);
+  let result: unknown;
+  try {
+    result = JSON.parse(stdout);
+  } catch (error) {
+    throw refuse(errorText(error));
+  }
+  if (typeof result !== 'object' || result === null) throw refuse('not an object');
+  const { ips = [], ip4, ip6 } = result as Partial<Record<keyof CniResult, unknown>>;
+  if (!Array.isArray(ips)) throw refuse('"ips" is not a list');
+  const addresses: unknown[] = [...ips.map((one) => one?.address), ...[ip4, ip6].flatMap(oldAddress)];
+  for (const address of addresses) {
+    if (typeof address !== 'string' || isIP(address.split('/')[0] ?? '') === 0)
+      throw refuse(`${JSON.stringify(address)} is no address`);
+  }
+  return result as CniResult;
+}
+
+const oldAddress = (part: unknown): unknown[] =>
+  part === undefined || part === null ? [] : [(part as { readonly ip?: unknown }).ip];
 
 /** The plug-ins that have work to do: portmap without host ports would only start iptables to find nothing. */
 export function pluginsToRun({ list, portMappings }: CniAttachment): readonly CniPlugin[] {
@@ -133,7 +158,7 @@ export async function addAttachment(attachment: CniAttachment, run: CniRun): Pro
   for (const plugin of pluginsToRun(attachment)) {
     const stdout = await callPlugin({ command: 'ADD', plugin, attachment, prevResult: result, ...run });
     // A plug-in that changes nothing may print nothing.
-    if (stdout.trim() !== '') result = JSON.parse(stdout) as CniResult;
+    if (stdout.trim() !== '') result = parseCniResult(stdout, plugin.type);
   }
   return result ?? {};
 }

@@ -3,6 +3,7 @@ import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errorText, PodwrightError } from '../../base/errors.ts';
 import { readIfExists, writeFileAtomic } from '../../base/files.ts';
+import { quotedMessage } from '../system/go-quoted.ts';
 import type { Stdio } from '../system/launch.ts';
 import { exitWithin, findProgram, runProgram, runProgramChecked, startProgram } from '../system/spawn.ts';
 import type { OciSpec } from './oci-spec.ts';
@@ -42,8 +43,8 @@ export type ChooseOptions = {
 export function runtimeErrorText(text: string): string {
   const lines = text.trim().split('\n');
   const last = lines.at(-1) ?? '';
-  const quoted = /level=error msg=("(?:[^"\\]|\\.)*")/.exec(last)?.[1];
-  if (quoted !== undefined) return JSON.parse(quoted) as string;
+  const quoted = /\blevel=error msg=/.test(last) ? quotedMessage(last) : undefined;
+  if (quoted !== undefined) return quoted;
   return last.replace(/^\S+Z: /, '').replace(/^time="[^"]*" level=\w+ msg=/, '');
 }
 
@@ -109,11 +110,17 @@ export async function chooseRuntime(options: ChooseOptions): Promise<RuntimeChoi
   throw new PodwrightError('RuntimeRefused', `no OCI runtime works on this machine: ${refused.join('; ')}`);
 }
 
-/** "created", "running", "stopped"; undefined when the runtime does not know the container. */
+/** "created", "running", "stopped"; undefined when the runtime does not know the container. Throws ProgramFailed. */
 export async function runtimeStatus(runtime: Runtime, id: string): Promise<string | undefined> {
   const { exitCode, stdout } = await runProgram(runtime.path, [...runtimeArgs(runtime), 'state', id]);
   if (exitCode !== 0) return undefined;
-  return (JSON.parse(stdout) as { readonly status?: string }).status;
+  try {
+    return (JSON.parse(stdout) as { readonly status?: string }).status;
+  } catch (cause) {
+    throw new PodwrightError('ProgramFailed', `${runtime.name} state ${id}: its answer does not parse`, {
+      cause,
+    });
+  }
 }
 
 /** Throws ProgramFailed with the runtime's message. */
