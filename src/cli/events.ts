@@ -20,6 +20,10 @@ function seenAtMs({ series, lastTimestamp, eventTime, metadata }: Event): number
   );
 }
 
+/** Most times have whole seconds; what was written first happened first. */
+const byTime = (a: Event, b: Event): number =>
+  seenAtMs(a) - seenAtMs(b) || Number(a.metadata.resourceVersion) - Number(b.metadata.resourceVersion);
+
 function columns(namespace: string | undefined, nowMs: number): readonly Column<Event>[] {
   const namespaceColumn: Column<Event> = {
     header: 'NAMESPACE',
@@ -46,7 +50,7 @@ export async function events(cli: Cli, options: EventsOptions): Promise<ExitCode
   const wanted = items.filter(
     ({ involvedObject: { kind, name } }) => pod === undefined || (kind === 'Pod' && name === pod),
   );
-  const sorted = wanted.sort((a, b) => seenAtMs(a) - seenAtMs(b));
+  const sorted = wanted.sort(byTime);
   const whenEmpty =
     namespace === undefined ? 'No events found.' : `No events found in namespace ${namespace}.`;
   print(cli, listText(sorted, { ref: EVENTS, columns: columns(namespace, Date.now()), output, whenEmpty }));
