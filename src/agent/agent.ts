@@ -2,6 +2,7 @@
 // the API; what it knows of the Linux machine is Machine, what it knows of time is Clock. It keeps nothing on disk: the
 // machine remembers, and a new agent adopts what it finds there.
 
+import { BOUNDS } from '../base/bounds.ts';
 import type { PodUid } from '../base/brand.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
@@ -11,17 +12,20 @@ import type { NodeApi } from '../client/node-api.ts';
 import type { ResourceApi } from '../client/resource-api.ts';
 import { PODS } from '../client/resources.ts';
 import type { Pod } from '../kube/api-types.ts';
+import { type KubeletConfiguration, kubeletConfiguration } from '../kube/kubelet-configuration.ts';
 import { effectiveRequests, isTerminal, type ResourceAmounts } from '../kube/pod.ts';
 import { quantityMilli, quantityValue } from '../kube/quantity.ts';
 import type { DnsConfig, Machine, PodIdentity } from '../machine/machine.ts';
 import type { AgentParts } from './action-context.ts';
 import { checkRunner } from './checks/run-check.ts';
 import { podIdentity } from './container-config.ts';
+import { type Chore, Housekeeping } from './housekeeping.ts';
 import { ImagePuller } from './image-puller.ts';
 import { createStartWatch, gaugeNode } from './kubelet-figures.ts';
 import { createNodeApi } from './node-api.ts';
 import { type NodeDescription, NodeRegistration } from './node-registration.ts';
 import { PodWorker } from './pod-worker.ts';
+import { rotateLogs } from './rotate-logs.ts';
 import { SourceCache } from './source-cache.ts';
 import { StaticPods } from './static-pods.ts';
 
@@ -49,6 +53,8 @@ export type AgentOptions = {
   readonly random?: (() => number) | undefined;
   /** The longest restart back-off (KEP-5593). Absent: Kubernetes' 5 minutes. */
   readonly restartPeriodMsMax?: number | undefined;
+  /** How the node is kept in order. Absent: as Kubernetes does by default. */
+  readonly kubelet?: KubeletConfiguration | undefined;
   /** A directory of static pod manifests. */
   readonly manifestsDir?: string | undefined;
 };
@@ -84,6 +90,9 @@ export function createAgent(options: AgentOptions): Agent {
     options.manifestsDir === undefined
       ? undefined
       : new StaticPods({ api, clock, log, node, recorder, directory: options.manifestsDir });
+
+  const housekeeping = new Housekeeping(clock, log);
+  const chores = choresOf(parts, options.kubelet ?? kubeletConfiguration({}));
 
   let offChange = (): void => {};
   let ungauge = (): void => {};
@@ -131,6 +140,7 @@ export function createAgent(options: AgentOptions): Agent {
       await synced;
       adoptOrphans();
       await staticPods?.start();
+      housekeeping.start(chores);
     },
     nodeApi: createNodeApi({
       machine,
@@ -144,10 +154,15 @@ export function createAgent(options: AgentOptions): Agent {
       ungauge();
       sources.stop();
       await staticPods?.stop();
+      await housekeeping.stop();
       await Promise.all([...workers.values()].map((worker) => worker.stop()));
       await registration.stop();
     },
   };
+}
+
+function choresOf({ machine }: AgentParts, kubelet: KubeletConfiguration): readonly Chore[] {
+  return [{ name: 'log rotation', everyMs: BOUNDS.logMonitorMs, run: () => rotateLogs(machine, kubelet) }];
 }
 
 function requestsOfAll(workers: readonly (readonly [PodUid, PodWorker])[]): ResourceAmounts {

@@ -58,8 +58,8 @@ export const BOUNDS = {
   terminationMessageBytes: 4096,
   /** Dead instances kept per container for `logs --previous`: kubelet's maxPerPodContainer. */
   deadInstancesPerContainer: 1,
-  /** containerd's and CRI-O's log rotation defaults in the kubelet: containerLogMaxSize. */
-  logFileBytes: 10 * 1024 * 1024,
+  /** How often container logs are measured: kubelet's containerLogMonitorInterval. */
+  logMonitorMs: 10_000,
   /** How long a granted eviction counts as one while its pod stays: the disruption controller's DeletionTimeout. */
   evictionMs: 2 * 60_000,
   /** Events live an hour in Kubernetes (--event-ttl). */

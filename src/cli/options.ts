@@ -2,7 +2,15 @@
 import { join } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { BOUNDS } from '../base/bounds.ts';
+import { isPodwrightError } from '../base/errors.ts';
 import { parseDurationMs } from '../kube/age.ts';
+import {
+  flagOf,
+  type KubeletSettings,
+  SETTING_NAMES,
+  type SettingName,
+  settingValue,
+} from '../kube/kubelet-configuration.ts';
 import type { EngineDirs } from './cli.ts';
 
 export type DirOptions = EngineDirs;
@@ -10,16 +18,17 @@ export type ClientOptions = DirOptions & {
   readonly kubeconfig?: string | undefined;
   readonly namespace: string;
 };
-export type EngineStartOptions = DirOptions & {
-  readonly listen: { readonly host: string; readonly port: number };
-  readonly nodeName: string;
-  readonly podCidr: string;
-  readonly manifests?: string | undefined;
-  readonly runtime?: 'crun' | 'runc' | undefined;
-  readonly cniConfDir?: string | undefined;
-  /** Milliseconds. */
-  readonly maxContainerRestartPeriod?: number | undefined;
-};
+export type EngineStartOptions = DirOptions &
+  KubeletSettings & {
+    readonly listen: { readonly host: string; readonly port: number };
+    readonly nodeName: string;
+    readonly podCidr: string;
+    readonly manifests?: string | undefined;
+    readonly runtime?: 'crun' | 'runc' | undefined;
+    readonly cniConfDir?: string | undefined;
+    /** Milliseconds. */
+    readonly maxContainerRestartPeriod?: number | undefined;
+  };
 
 export function parseListen(text: string): EngineStartOptions['listen'] {
   const match = /^(?:\[([0-9a-fA-F:]+)\]|([^:]+)):(\d{1,5})$/.exec(text);
@@ -92,7 +101,24 @@ export function addApiOptions(command: Command): Command {
 
 export const addClientOptions = (command: Command): Command => addApiOptions(addDirOptions(command));
 
+/** Checked here and kept as it was written: an engine started in the background is given the same. */
+function kubeletOption(name: SettingName): Option {
+  const { flag, what, text } = flagOf(name);
+  return new Option(`--${flag} <value>`, `${what} (default: ${text === '' ? 'none' : text})`).argParser(
+    (given: string) => {
+      try {
+        settingValue(name, given);
+        return given;
+      } catch (error) {
+        if (!isPodwrightError(error)) throw error;
+        throw new InvalidArgumentError(error.message);
+      }
+    },
+  );
+}
+
 export function addServeOptions(command: Command, hostname: string): Command {
+  for (const name of SETTING_NAMES) command.addOption(kubeletOption(name));
   return addDirOptions(command)
     .addOption(
       new Option('--listen <host:port>', 'where the API answers')

@@ -47,6 +47,8 @@ function parseMilli(quantity: Quantity): bigint | undefined {
   return sign === '-' ? -milli : milli;
 }
 
+export const isQuantity = (text: string): boolean => parseMilli(text) !== undefined;
+
 /** Milli-units: milli-CPUs for cpu. An unparsable quantity is a programmer error: validation came before. */
 export function quantityMilli(quantity: Quantity): number {
   const milli = parseMilli(quantity);

@@ -1,14 +1,17 @@
 // conmon, the monitor of one container: it outlives the engine, writes the CRI log and keeps the exit code.
 // https://github.com/containers/conmon
 //
-// Its death is told by the kernel: conmon holds both ends of the fifo "ctl" in the bundle for as long as it lives (its
-// way to take terminal sizes), and the engine reads that fifo's end of file. So it is known at once, also when conmon was
-// killed and left no exit code, and also by an engine that came later.
+// Its death is told by the kernel: conmon holds both ends of the fifo "winsz" in the bundle for as long as it lives, and
+// the engine reads that fifo's end of file. So it is known at once, also when conmon was killed and left no exit code, and
+// also by an engine that came later. Nobody writes into it (terminals are resized directly); its other fifo, "ctl", takes
+// orders, which a second reader would steal.
+import { closeSync, constants, openSync, writeSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { BOUNDS } from '../base/bounds.ts';
 import { PodwrightError } from '../base/errors.ts';
+import { errnoOf } from '../base/files.ts';
 import { type Runtime, runtimeErrorText } from './runtime/runtime.ts';
 import { onWritersGone, openFifoReader } from './system/fifo.ts';
 import { killAndWait } from './system/processes.ts';
@@ -127,5 +130,25 @@ export async function createUnderConmon(
 
 /** Calls back once when the monitor is gone. Returns the undo. */
 export function onConmonEnd(bundle: string, callback: () => void): () => void {
-  return onWritersGone(openFifoReader(join(bundle, 'ctl')), callback);
+  return onWritersGone(openFifoReader(join(bundle, 'winsz')), callback);
+}
+
+/** conmon's REOPEN_LOGS_EVENT: kind, and two numbers that mean nothing here. */
+const REOPEN_LOGS = '2 0 0\n';
+
+/** Asks the monitor to begin a new file under the log's name. It does so by itself soon. False: there is no monitor. */
+export function askToReopenLog(bundle: string): boolean {
+  let fd: number;
+  try {
+    fd = openSync(join(bundle, 'ctl'), constants.O_WRONLY | constants.O_NONBLOCK);
+  } catch (error) {
+    if (['ENOENT', 'ENXIO'].includes(errnoOf(error) ?? '')) return false;
+    throw error;
+  }
+  try {
+    writeSync(fd, REOPEN_LOGS);
+    return true;
+  } finally {
+    closeSync(fd);
+  }
 }

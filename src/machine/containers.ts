@@ -17,6 +17,7 @@ import { createUnderConmon, onConmonEnd } from './conmon.ts';
 import { prepareBundle, readBundle, releaseBundle } from './container-bundle.ts';
 import { readExit } from './container-exit.ts';
 import { containerDir, containerIdOf, layerDir, logPath } from './layout.ts';
+import { removeLog } from './log-files.ts';
 import type { CgroupResources, ContainerConfig } from './machine.ts';
 import type { MachineContext } from './machine-context.ts';
 import { type ContainerExit, type ContainerRecord, instanceOf, type SandboxRecord } from './records.ts';
@@ -293,7 +294,7 @@ export class Containers {
     if (record === undefined) return;
     await this.#clear(record);
     const { pod, name, attempt } = record.config;
-    if (options.log === 'remove') await rm(logPath(this.#machine.dirs, pod, name, attempt), { force: true });
+    if (options.log === 'remove') await removeLog(logPath(this.#machine.dirs, pod, name, attempt));
     await this.#machine.records.dropContainer(id);
   }
 

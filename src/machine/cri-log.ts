@@ -2,11 +2,14 @@
 // of a longer line. https://github.com/kubernetes/design-proposals-archive/blob/main/node/kubelet-cri-logging.md
 //
 // Memory is bounded by one piece of a file and one line; following waits for the kernel's word (inotify), never polls.
-import { type FSWatcher, watch } from 'node:fs';
+import { createReadStream, type FSWatcher, watch } from 'node:fs';
 import { type FileHandle, open, stat } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
+import { createInterface } from 'node:readline';
 import { Readable } from 'node:stream';
+import { createGunzip } from 'node:zlib';
 import { errnoOf } from '../base/files.ts';
+import { type RotatedLog, rotatedLogs } from './log-files.ts';
 import type { LogReadOptions } from './machine.ts';
 
 export type CriLine = {
@@ -85,7 +88,7 @@ async function openIfExists(path: string): Promise<FileHandle | undefined> {
   }
 }
 
-/** The log was rotated away under its name when the name means another file now. */
+/** The log was put aside when its name means another file now. */
 async function isReplaced(file: FileHandle, path: string): Promise<boolean> {
   const [now, ours] = [await stat(path).catch(() => undefined), await file.stat()];
   return now !== undefined && now.ino !== ours.ino;
@@ -119,36 +122,103 @@ class LineReader {
   }
 }
 
-/** Raw lines of the log, of its rotated successors too when following, until the container has ended. */
+/** Lines of a file that is written no more. */
+async function* linesOf(rotated: RotatedLog): AsyncGenerator<string> {
+  const bytes = createReadStream(rotated.path);
+  yield* createInterface({ input: rotated.isCompressed ? bytes.pipe(createGunzip()) : bytes });
+}
+
+/**
+ * Every file of a log in turn, each once: the one in use, those put aside before the reader came to them, the one then in
+ * use. Only what was removed as too old before it was read is lost.
+ */
+class LogFiles {
+  readonly #path: string;
+  /** The youngest file put aside that is read already, or was before this reader came. */
+  #readUntil: string | undefined;
+  #file: FileHandle | undefined;
+  #reader: LineReader | undefined;
+
+  constructor(path: string) {
+    this.#path = path;
+  }
+
+  /** The log as it is now, from its last n lines on. */
+  async open(tailLines: number | undefined): Promise<void> {
+    const file = await openIfExists(this.#path);
+    if (file === undefined) return;
+    const rotated = await rotatedLogs(this.#path);
+    const { ino } = await file.stat();
+    const own = rotated.findIndex((one) => one.inode === ino);
+    this.#readUntil = (own < 0 ? rotated : rotated.slice(0, own)).at(-1)?.stamp ?? '';
+    this.#use(file, tailLines === undefined ? 0 : await tailOffset(file, tailLines));
+  }
+
+  /** Up to the present end of the log, over every rotation there was. */
+  async *lines(): AsyncGenerator<string> {
+    for (;;) {
+      if (this.#file === undefined) await this.open(undefined);
+      if (this.#file === undefined || this.#reader === undefined) return;
+      // Asked before reading: its monitor has then written its last line into it.
+      const isOver = await isReplaced(this.#file, this.#path);
+      yield* this.#reader.lines();
+      if (!isOver) return;
+      this.#readUntil = (await this.#unread())[0]?.stamp ?? this.#readUntil;
+      yield* this.#next();
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#file?.close();
+    this.#file = undefined;
+  }
+
+  #use(file: FileHandle, offset: number): void {
+    this.#file = file;
+    this.#reader = new LineReader(file, offset);
+  }
+
+  async #unread(): Promise<readonly RotatedLog[]> {
+    return (await rotatedLogs(this.#path)).filter(({ stamp }) => stamp > (this.#readUntil ?? ''));
+  }
+
+  /** To the file in use, through those that were put aside meanwhile. */
+  async *#next(): AsyncGenerator<string> {
+    await this.close();
+    for (;;) {
+      const file = await openIfExists(this.#path);
+      if (file === undefined) return;
+      const { ino } = await file.stat();
+      const between = (await this.#unread()).filter(({ inode }) => inode !== ino);
+      if (between.length === 0) return this.#use(file, 0);
+      await file.close();
+      for (const rotated of between) {
+        yield* linesOf(rotated);
+        this.#readUntil = rotated.stamp;
+      }
+    }
+  }
+}
+
+/** Raw lines of the log; when following, until the container has ended. */
 async function* rawLines(
   log: CriLog,
   options: LogReadOptions,
   bell: Bell,
   signal: AbortSignal,
 ): AsyncGenerator<string> {
-  let file = await openIfExists(log.path);
+  const files = new LogFiles(log.path);
   try {
-    const offset =
-      file === undefined || options.tailLines === undefined ? 0 : await tailOffset(file, options.tailLines);
-    let reader = file === undefined ? undefined : new LineReader(file, offset);
+    await files.open(options.tailLines);
     while (!signal.aborted) {
       // Asked before reading: what the container wrote until it ended is then read below.
       const hasEnded = log.ended();
-      if (reader !== undefined) yield* reader.lines();
-      if (file === undefined || (await isReplaced(file, log.path))) {
-        const next = await openIfExists(log.path);
-        if (next !== undefined) {
-          await file?.close();
-          file = next;
-          reader = new LineReader(next, 0);
-          continue;
-        }
-      }
+      yield* files.lines();
       if (!options.follow || hasEnded) return;
       await bell.wait();
     }
   } finally {
-    await file?.close();
+    await files.close();
   }
 }
 

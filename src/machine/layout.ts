@@ -18,7 +18,7 @@
 //   network/                                  address leases of the engine's own network
 //   cni/                                      what CNI plug-ins answered, where the user configured some
 // log dir:
-//   pods/<namespace>_<name>_<uid>/<container>/<attempt>.log
+//   pods/<namespace>_<name>_<uid>/<container>/<attempt>.log, and .log.<time>[.gz] put aside
 import { join } from 'node:path';
 import { type ContainerId, containerId, type PodUid } from '../base/brand.ts';
 import type { PodIdentity } from './machine.ts';

@@ -1,7 +1,6 @@
 // The real machine: composes runtime, cgroups, network, volumes and images into Machine. The parts do the work.
 import { mkdir, rm, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Readable } from 'node:stream';
 import type { ContainerId, PodUid } from '../base/brand.ts';
 import type { Clock } from '../base/clock.ts';
 import { PodwrightError } from '../base/errors.ts';
@@ -9,12 +8,12 @@ import { errnoOf } from '../base/files.ts';
 import type { Log } from '../base/log.ts';
 import { attachToContainer } from './attach.ts';
 import { createCgroups } from './cgroups.ts';
+import { containerLogs } from './container-logs.ts';
 import { Containers } from './containers.ts';
-import { readCriLog } from './cri-log.ts';
 import { execInContainer } from './exec.ts';
 import type { RootfsSource } from './images/rootfs.ts';
-import { containerDir, logPath, type MachineDirs, podLogDir, runtimeRoot } from './layout.ts';
-import type { CgroupResources, ImageStore, LogReadOptions, Machine, SandboxConfig } from './machine.ts';
+import { containerDir, type MachineDirs, podLogDir, runtimeRoot } from './layout.ts';
+import type { CgroupResources, ImageStore, Machine, SandboxConfig } from './machine.ts';
 import type { Infra, MachineContext, Volumes } from './machine-context.ts';
 import { machineFacts } from './machine-facts.ts';
 import type { Network } from './network/network.ts';
@@ -184,20 +183,6 @@ function machineOf(context: MachineContext, parts: Parts): Machine {
     return () => listeners.delete(listener);
   };
 
-  const readLog = (id: ContainerId, options: LogReadOptions, signal: AbortSignal): Readable => {
-    const record = records.container(id);
-    if (record === undefined) throw new PodwrightError('NotFound', `container ${id} does not exist`);
-    const { pod, name, attempt } = record.config;
-    const ended = (): boolean => (records.container(id)?.phase ?? 'exited') === 'exited';
-    const onLogChange = (callback: () => void): (() => void) =>
-      onChange((uid) => uid === pod.uid && callback());
-    return readCriLog(
-      { path: logPath(dirs, pod, name, attempt), ended, onChange: onLogChange },
-      options,
-      signal,
-    );
-  };
-
   return {
     images: context.images,
     pods: () => records.pods().map((pod) => pod.identity),
@@ -247,7 +232,7 @@ function machineOf(context: MachineContext, parts: Parts): Machine {
         );
       return connectInNetwork(`/proc/${sandbox.infra.pid}/ns/net`, port);
     },
-    readLog,
+    ...containerLogs(context, onChange),
     close: async () => {
       await stopSweeping();
       containers.close();

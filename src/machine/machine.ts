@@ -419,6 +419,14 @@ export type Machine = {
   /** Log content as `kubectl logs` shows it; ends when the container has ended, if following. */
   readLog(id: ContainerId, options: LogReadOptions, signal: AbortSignal): Readable;
 
+  /** Bytes of the log file a running container writes; undefined when it does not run, or has none. */
+  logBytes(id: ContainerId): Promise<number | undefined>;
+  /**
+   * Puts a running container's log aside and begins a new one; of those put aside all but the youngest are compressed, and
+   * filesMax stay, the one in use among them. Who follows the log reads them all.
+   */
+  rotateLog(id: ContainerId, filesMax: number): Promise<void>;
+
   /** Lets go of watches and timers; containers stay. */
   close(): Promise<void>;
 };

@@ -5,6 +5,7 @@ import { mkdir, open, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { PodwrightError } from '../base/errors.ts';
 import type { EngineStartOptions } from '../cli/options.ts';
+import { flagOf, SETTING_NAMES } from '../kube/kubelet-configuration.ts';
 
 /** What the new engine sends over its IPC channel once it answers. */
 export const READY_MESSAGE = 'ready';
@@ -26,6 +27,7 @@ function serveArguments(options: EngineStartOptions): string[] {
     runtime,
     'cni-conf-dir': cniConfDir,
     'max-container-restart-period': restartMs === undefined ? undefined : `${restartMs / 1000}s`,
+    ...Object.fromEntries(SETTING_NAMES.map((name) => [flagOf(name).flag, options[name]])),
   };
   return Object.entries(flags).flatMap(([flag, value]) => (value === undefined ? [] : [`--${flag}`, value]));
 }

@@ -16,6 +16,7 @@ import { PODS } from '../client/resources.ts';
 import { runDisruptionController } from '../controllers/disruption/disruption-controller.ts';
 import { createLocalProvisioner } from '../controllers/volumes/local-provisioner.ts';
 import { runVolumesController } from '../controllers/volumes/volumes-controller.ts';
+import type { KubeletConfiguration } from '../kube/kubelet-configuration.ts';
 import { createImageStore } from '../machine/images/image-store.ts';
 import { ensurePauseRootfs } from '../machine/images/pause-rootfs.ts';
 import { type MachineDirs, persistentVolumesDir } from '../machine/layout.ts';
@@ -43,6 +44,8 @@ export type EngineOptions = MachineDirs & {
   readonly cniConfDir?: string | undefined;
   /** Longest restart back-off in milliseconds. Absent: Kubernetes' 5 minutes. */
   readonly maxContainerRestartPeriod?: number | undefined;
+  /** How nodes are kept in order. Absent: as Kubernetes does by default. */
+  readonly kubelet?: KubeletConfiguration | undefined;
   readonly log: Log;
 };
 
@@ -139,7 +142,7 @@ async function startMachines(
   { images, clock }: Pick<NodeParts, 'images' | 'clock'>,
   undo: Undo,
 ): Promise<Machines> {
-  const { clusterCidr, runtime, cniConfDir, maxContainerRestartPeriod, log } = options;
+  const { clusterCidr, runtime, cniConfDir, maxContainerRestartPeriod, kubelet, log } = options;
   const signal = AbortSignal.timeout(BOUNDS.programTimeoutMs);
   const infra = { rootfs: await ensurePauseRootfs(images, { signal }), args: ['/pause'] };
   const restartPeriodMsMax = maxContainerRestartPeriod;
@@ -150,6 +153,7 @@ async function startMachines(
     runtime,
     cniConfDir,
     restartPeriodMsMax,
+    kubelet,
     clock,
     log,
   };

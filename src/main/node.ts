@@ -10,6 +10,7 @@ import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
 import type { ResourceApi } from '../client/resource-api.ts';
 import type { Quantity, Taint } from '../kube/api-types.ts';
+import type { KubeletConfiguration } from '../kube/kubelet-configuration.ts';
 import { quantityMilli, quantityValue } from '../kube/quantity.ts';
 import type { RootfsSource } from '../machine/images/rootfs.ts';
 import type { MachineDirs } from '../machine/layout.ts';
@@ -43,6 +44,7 @@ export type NodeParts = {
   readonly runtime?: 'crun' | 'runc' | undefined;
   readonly cniConfDir?: string | undefined;
   readonly restartPeriodMsMax?: number | undefined;
+  readonly kubelet?: KubeletConfiguration | undefined;
   readonly clock: Clock;
   readonly log: Log;
 };
@@ -107,6 +109,7 @@ export function agentOf({ options, machine }: NodeMachine, api: ResourceApi, par
     runtimeVersion: `${machine.runtime}://`,
     version: 'v1.36.2+podwright',
     restartPeriodMsMax: parts.restartPeriodMsMax,
+    kubelet: parts.kubelet,
     clock: parts.clock,
     log: parts.log,
   });

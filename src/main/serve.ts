@@ -2,6 +2,7 @@
 // ends the pods first and takes away everything it made on the machine.
 import { createLog } from '../base/log.ts';
 import type { EngineStartOptions } from '../cli/options.ts';
+import { kubeletConfiguration } from '../kube/kubelet-configuration.ts';
 import { READY_MESSAGE } from './background-engine.ts';
 import { startEngine, wholeComputer } from './engine.ts';
 
@@ -18,6 +19,7 @@ export async function serve(options: EngineStartOptions): Promise<void> {
   const asked = nextSignal();
   const engine = await startEngine({
     ...rest,
+    kubelet: kubeletConfiguration(options),
     ...wholeComputer(rest, { name: nodeName, podCidr, manifestsDir: manifests }),
     log: createLog({ level: 'info' }),
   });

@@ -341,6 +341,19 @@ export class FakeMachine implements Machine {
     return Readable.from([`${this.#behaviour(one).print ?? `log of ${id}`}\n`]);
   }
 
+  /** What the containers have written into the file in use; a rotation sets it back. */
+  readonly written = new Map<ContainerId, number>();
+
+  async logBytes(id: ContainerId): Promise<number | undefined> {
+    return this.#find(id).state.kind === 'running' ? (this.written.get(id) ?? 0) : undefined;
+  }
+
+  async rotateLog(id: ContainerId, filesMax: number): Promise<void> {
+    this.#called('rotateLog', uidOf(id), { id, filesMax });
+    await this.#wait();
+    this.written.set(id, 0);
+  }
+
   async close(): Promise<void> {
     this.#disk.listeners.clear();
   }

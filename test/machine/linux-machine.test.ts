@@ -1,9 +1,10 @@
 // The real machine: the contract, and what only a real kernel can show.
 import assert from 'node:assert/strict';
-import { readdirSync, readFileSync, readlinkSync, renameSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { after, before, describe, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { ContainerId } from '../../src/base/brand.ts';
 import { containerDir, logPath, runtimeRoot, sandboxDir } from '../../src/machine/layout.ts';
 import type {
@@ -26,6 +27,14 @@ import {
 } from './machine-contract.ts';
 
 machineContract('the Linux machine', () => makeLinuxRig());
+
+/** For what no event of the machine tells. */
+async function until(isSo: () => boolean): Promise<void> {
+  for (let tries = 0; !isSo(); tries++) {
+    assert.ok(tries < 400, 'not within 20 s');
+    await sleep(50);
+  }
+}
 
 const never = (): AbortSignal => new AbortController().signal;
 
@@ -270,24 +279,45 @@ describe('the Linux machine', { timeout: 600_000 }, () => {
     await rig.machine.removePod(pod.uid);
   });
 
-  test('a followed log goes on over a rotation and ends with the container', async () => {
+  test('a followed log goes on over rotations, each line once; the newest file is what is read without following', async () => {
     const pod = await startPod('follow');
-    const id = await start(pod, 'echo first; read word; echo $word; read word; echo $word', { stdin: true });
+    const lines = 'i=0; while [ $i -lt $1 ]; do i=$((i+1)); echo line $i; done';
+    const script = `count() { ${lines}; }; while read n; do count $n; done`;
+    const id = await start(pod, script, { stdin: true });
     const path = logPath(rig.dirs, pod, 'main', 0);
-    let text = '';
-    const stream = rig.machine.readLog(id, { follow: true, timestamps: false }, never());
-    const done = (async () => {
-      for await (const chunk of stream) {
-        text += String(chunk);
-        if (text === 'first\n') {
-          renameSync(path, `${path}.old`);
-          writeFileSync(path, '2026-01-01T00:00:00.000000000Z stdout F second\n');
-        }
-        if (text.endsWith('second\n')) await rig.machine.signalContainer(id, 'SIGKILL');
-      }
+    const stdin = new PassThrough();
+    await rig.machine.attach(id, { tty: false, stdin, stdout: sink().stream, signal: never() });
+    const followed: string[] = [];
+    const following = (async () => {
+      const stream = rig.machine.readLog(id, { follow: true, timestamps: false }, never());
+      for await (const chunk of stream) followed.push(String(chunk));
     })();
-    await done;
-    assert.equal(text, 'first\nsecond\n');
+    const text = (): string => followed.join('');
+    // Two files hold the same first line only if one was read twice.
+    for (const round of [1, 2, 3, 4]) {
+      stdin.write('5000\n');
+      // Some rotations while it writes, some when it is quiet.
+      if (round % 2 === 0) await until(() => text().split('\n').length > round * 5000);
+      const inode = statSync(path).ino;
+      await rig.machine.rotateLog(id, 3);
+      await until(() => statSync(path).ino !== inode);
+      // Names of files put aside are told apart by the second.
+      await sleep(1100);
+    }
+    stdin.write('1\n');
+    await until(() => text().endsWith('line 5000\nline 1\n'));
+    const wanted = Array.from({ length: 5000 }, (_, index) => `line ${index + 1}\n`).join('');
+    assert.equal(text(), `${wanted.repeat(4)}line 1\n`);
+    assert.equal(await logText(rig.machine, id), 'line 1\n');
+    const files = readdirSync(dirname(path)).filter((name) => name !== '0.log');
+    assert.deepEqual(
+      files.map((name) => name.replace(/\d{8}-\d{6}/, 'STAMP')),
+      ['0.log.STAMP.gz', '0.log.STAMP'],
+    );
+    await rig.machine.signalContainer(id, 'SIGKILL');
+    await following;
+    await rig.machine.removeContainer(id, { log: 'remove' });
+    assert.deepEqual(readdirSync(dirname(path)), []);
     await rig.machine.removePod(pod.uid);
   });
 
