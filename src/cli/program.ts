@@ -6,7 +6,7 @@ import type { MachineActions } from './commands/command.ts';
 import { addContainerCommands } from './commands/containers.ts';
 import { addEngineCommands } from './commands/engine.ts';
 import { addImageCommands } from './commands/images.ts';
-import { addListCommands, addRemovalCommands, addTraceCommand } from './commands/pods.ts';
+import { addListCommands, addRemovalCommands, addTraceCommand, addWhyCommand } from './commands/pods.ts';
 import { addSettingUpCommands } from './commands/setting-up.ts';
 import { addSimulateCommand } from './commands/simulate.ts';
 
@@ -24,6 +24,7 @@ export function createProgram(actions: MachineActions): Command {
   addListCommands(program);
   addContainerCommands(program);
   addTraceCommand(program);
+  addWhyCommand(program);
   addImageCommands(program, actions);
   addSimulateCommand(program);
   addSettingUpCommands(program, actions);

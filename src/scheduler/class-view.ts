@@ -3,14 +3,16 @@
 //
 // Invariant: after refresh(), every verdict and score equals what the plug-ins would say if each were asked anew.
 import type { Cluster } from './cluster.ts';
-import type { NodeFilter, NodeScore, PluginName, Prepared, Reason } from './framework.ts';
+import type { NodeFilter, NodeScore, Prepared, Reason } from './framework.ts';
+import type { PluginName } from './plugin-name.ts';
 import { PLUGINS } from './plugins.ts';
 import type { PodClass } from './pod-class.ts';
 import { type Profile, weightOf } from './profile.ts';
+import type { Remedy } from './remedy.ts';
 import { WinnerTree } from './winner-tree.ts';
 
 type Filter = NodeFilter & { readonly name: PluginName };
-type Score = NodeScore & { readonly weight: number };
+type Score = NodeScore & { readonly name: PluginName; readonly weight: number };
 
 /** The plug-ins that take part, by what makes them speak. */
 type Crew = {
@@ -29,8 +31,8 @@ function crewOf(
   const filters = prepared.flatMap(({ name, run }) =>
     run.filter === undefined ? [] : [{ ...run.filter, name, scope: run.scope }],
   );
-  const scores = prepared.flatMap(({ weight, run }) =>
-    run.score === undefined || weight === 0 ? [] : [{ ...run.score, weight }],
+  const scores = prepared.flatMap(({ name, weight, run }) =>
+    run.score === undefined || weight === 0 ? [] : [{ ...run.score, name, weight }],
   );
   return {
     filters,
@@ -42,10 +44,21 @@ function crewOf(
   };
 }
 
+function scoresOf({ begin, score, normalize }: Score, feasible: Int32Array): Float64Array {
+  begin?.(feasible);
+  const scores = new Float64Array(feasible.length);
+  for (let i = 0; i < feasible.length; i += 1) scores[i] = score(feasible[i] ?? 0);
+  normalize?.(scores);
+  return scores;
+}
+
 function allFit(filters: readonly Filter[], node: number): boolean {
   for (const filter of filters) if (!filter.fits(node)) return false;
   return true;
 }
+
+/** What each plug-in gives a node, its weight applied; those that give the same to all may be left out. */
+export type Breakdown = ReadonlyMap<PluginName, number>;
 
 export type Objection = { readonly plugin: PluginName; readonly reasons: readonly Reason[] };
 
@@ -108,6 +121,23 @@ export class ClassView {
     return [...feasible].map((node, i) => ({ node, score: scores[i] ?? 0 }));
   }
 
+  /** The same, plug-in by plug-in; for whoever asks why. */
+  breakdown(): ReadonlyMap<number, Breakdown> {
+    this.refresh();
+    const feasible = this.#feasibleNodes();
+    const { plainScores, normalizedScores } = this.#crew;
+    const parts = [...plainScores, ...normalizedScores].map((one) => ({
+      ...one,
+      scores: scoresOf(one, feasible),
+    }));
+    return new Map(
+      [...feasible].map((node, i) => [
+        node,
+        new Map(parts.map(({ name, weight, scores }) => [name, weight * (scores[i] ?? 0)])),
+      ]),
+    );
+  }
+
   /** Whether the pod fits now; refresh() must have been called since the nodes changed. */
   fits(node: number): boolean {
     const { usageFilters, clusterFilters } = this.#crew;
@@ -153,6 +183,13 @@ export class ClassView {
       const reasons = filter.reasons(node);
       return reasons.length === 0 ? [] : [{ plugin: filter.name, reasons }];
     });
+  }
+
+  /** What would all have to change so that the node fits; undefined where nothing helps one of those that object. */
+  remedies(node: number): readonly Remedy[] | undefined {
+    const objecting = this.#crew.filters.filter((filter) => !filter.fits(node));
+    const remedies = objecting.map((filter) => filter.remedies(node));
+    return remedies.every((some) => some.length > 0) ? remedies.flat() : undefined;
   }
 
   #prepare(): void {
@@ -233,11 +270,9 @@ export class ClassView {
     const plain = this.#tree.scores;
     const totals = new Float64Array(feasible.length);
     for (let i = 0; i < feasible.length; i += 1) totals[i] = plain[feasible[i] ?? 0] ?? 0;
-    for (const { begin, score, normalize, weight } of this.#crew.normalizedScores) {
-      begin?.(feasible);
-      const scores = new Float64Array(feasible.length);
-      for (let i = 0; i < feasible.length; i += 1) scores[i] = score(feasible[i] ?? 0);
-      normalize?.(scores);
+    for (const one of this.#crew.normalizedScores) {
+      const { weight } = one;
+      const scores = scoresOf(one, feasible);
       for (let i = 0; i < feasible.length; i += 1) totals[i] = (totals[i] ?? 0) + weight * (scores[i] ?? 0);
     }
     return totals;

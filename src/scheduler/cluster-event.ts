@@ -1,6 +1,6 @@
 // What happens in a cluster, and whom of the waiting it could help: the plug-in that rejected a pod names the events
 // (kube-scheduler's EventsToRegister and queueing hints).
-import type { PluginName } from './framework.ts';
+import type { PluginName } from './plugin-name.ts';
 
 export type ClusterEvent =
   | { readonly kind: 'NodeAdded' | 'NodeChanged'; readonly node: number }

@@ -3,8 +3,10 @@
 // prepared for a class of equal pods and says how far its verdict reaches, so that it is asked again only where
 // something changed.
 import type { Cluster } from './cluster.ts';
+import type { PluginName } from './plugin-name.ts';
 import type { PodClass } from './pod-class.ts';
 import type { Profile } from './profile.ts';
+import type { Remedy } from './remedy.ts';
 
 /** Why a node cannot take a pod, in kube-scheduler's words. */
 export type Reason = {
@@ -25,6 +27,8 @@ export type NodeFilter = {
   readonly fits: (node: number) => boolean;
   /** Empty exactly where `fits` is true. */
   readonly reasons: (node: number) => readonly Reason[];
+  /** What would all have to change so that it fits; empty where it fits and where nothing helps. */
+  readonly remedies: (node: number) => readonly Remedy[];
 };
 
 export type NodeScore = {
@@ -50,26 +54,22 @@ export type Plugin = {
   readonly prepare: (podClass: PodClass, context: PluginContext) => Prepared | undefined;
 };
 
-/** In the order in which they are asked: the first that objects speaks for the node. */
-export const PLUGIN_NAMES = [
-  'NodeUnschedulable',
-  'NodeName',
-  'TaintToleration',
-  'NodeAffinity',
-  'NodePorts',
-  'NodeResourcesFit',
-  'PodTopologySpread',
-  'InterPodAffinity',
-  'NodeResourcesBalancedAllocation',
-  'ImageLocality',
-] as const;
-export type PluginName = (typeof PLUGIN_NAMES)[number];
-
 const NONE: readonly Reason[] = [];
+const NO_REMEDY: readonly Remedy[] = [];
 
 /** A filter made of one question with one answer. */
-export function filterOf(fits: (node: number) => boolean, reason: (node: number) => Reason): NodeFilter {
-  return { fits, reasons: (node) => (fits(node) ? NONE : [reason(node)]) };
+export function filterOf(
+  fits: (node: number) => boolean,
+  objection: {
+    readonly reason: (node: number) => Reason;
+    readonly remedies: (node: number) => readonly Remedy[];
+  },
+): NodeFilter {
+  return {
+    fits,
+    reasons: (node) => (fits(node) ? NONE : [objection.reason(node)]),
+    remedies: (node) => (fits(node) ? NO_REMEDY : objection.remedies(node)),
+  };
 }
 
 /** kube-scheduler's DefaultNormalizeScore: the highest becomes 100; `lowest-first` turns it round. */

@@ -3,8 +3,10 @@
 import { BOUNDS } from '../base/bounds.ts';
 import { ClassView } from './class-view.ts';
 import type { Cluster } from './cluster.ts';
-import type { PluginName } from './framework.ts';
+import { fitError } from './fit-error.ts';
+import type { PluginName } from './plugin-name.ts';
 import type { PodClass } from './pod-class.ts';
+import { preemptionFailure } from './preemption.ts';
 import { DEFAULT_PROFILE, type Profile } from './profile.ts';
 
 export class Placement {
@@ -19,7 +21,11 @@ export class Placement {
 
   /** Pods whose spec.schedulerName names another scheduler are left alone. */
   isResponsible(podClass: PodClass): boolean {
-    return this.#profiles.has(podClass.schedulerName);
+    return this.hasProfile(podClass.schedulerName);
+  }
+
+  hasProfile(schedulerName: string): boolean {
+    return this.#profiles.has(schedulerName);
   }
 
   viewOf(podClass: PodClass): ClassView {
@@ -53,21 +59,24 @@ export class Placement {
     return plugins;
   }
 
-  /** kube-scheduler's FailedScheduling message. */
+  /** kube-scheduler's FailedScheduling message: what filters a node out, and why preemption would not help. */
+  failure(podClass: PodClass): string {
+    const message = this.diagnose(podClass);
+    if (this.cluster.nodes.every((node) => node === undefined)) return message;
+    return `${message} preemption: ${preemptionFailure(this.viewOf(podClass), this.cluster)}`;
+  }
+
+  /** What filters each node out. */
   diagnose(podClass: PodClass): string {
     const view = this.viewOf(podClass);
     view.refresh();
-    const counts = new Map<string, number>();
-    let nodeCount = 0;
-    this.cluster.nodes.forEach((node, index) => {
-      if (node === undefined) return;
-      nodeCount += 1;
-      const objection = view.objection(index);
-      if (objection === undefined) return;
-      for (const { text } of objection.reasons) counts.set(text, (counts.get(text) ?? 0) + 1);
-    });
-    if (nodeCount === 0) return 'no nodes available to schedule pods';
-    const texts = [...counts].map(([text, count]) => `${count} ${text}`).sort();
-    return `0/${nodeCount} nodes are available: ${texts.join(', ')}.`;
+    const { nodes } = this.cluster;
+    const present = [...nodes.keys()].filter((node) => nodes[node] !== undefined);
+    if (present.length === 0) return 'no nodes available to schedule pods';
+    const reasons = present.flatMap((node) => view.objection(node)?.reasons ?? []);
+    return fitError(
+      present.length,
+      reasons.map(({ text }) => text),
+    );
   }
 }

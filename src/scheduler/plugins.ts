@@ -1,5 +1,6 @@
 // The table of plug-ins, in the order of their names in framework.ts. A plug-in is one entry here and its file in plugins/.
-import { PLUGIN_NAMES, type Plugin, type PluginName } from './framework.ts';
+import type { Plugin } from './framework.ts';
+import { PLUGIN_NAMES, type PluginName } from './plugin-name.ts';
 import { imageLocality } from './plugins/image-locality.ts';
 import { interPodAffinity } from './plugins/inter-pod-affinity.ts';
 import { nodeAffinity, nodeName, nodeUnschedulable, taintToleration } from './plugins/node-filters.ts';

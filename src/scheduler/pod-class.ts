@@ -10,7 +10,7 @@ import type {
   PodSpec,
   TopologySpreadConstraint,
 } from '../kube/api-types.ts';
-import { labelSelectorMatcher } from '../kube/label-selector.ts';
+import { labelSelectorMatcher, labelSelectorText } from '../kube/label-selector.ts';
 import { effectiveRequests, type ResourceAmounts } from '../kube/pod.ts';
 import type { Selector } from '../kube/selectors.ts';
 import { type HostPort, hostPortsOf } from './host-ports.ts';
@@ -20,6 +20,8 @@ export type Labels = { readonly [key: string]: string };
 /** A pod affinity or anti-affinity term: some pods, and the topology over which "near" is meant. */
 export type PodTerm = {
   readonly key: string;
+  /** Which pods, as `kubectl -l` takes it. */
+  readonly text: string;
   readonly topologyKey: string;
   matches(other: PodClass, namespaceLabels: (namespace: string) => Labels): boolean;
 };
@@ -89,6 +91,7 @@ function podTerm(term: PodAffinityTerm, namespace: string, labels: Labels): PodT
   const selectsNamespace = labelSelectorMatcher(namespaceSelector);
   return {
     key: JSON.stringify([topologyKey, named, namespaceSelector, selector]),
+    text: labelSelectorText(selector),
     topologyKey,
     matches: (other, namespaceLabels) =>
       selectsPod(other.labels) &&

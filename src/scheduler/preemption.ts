@@ -4,6 +4,7 @@
 import { BOUNDS } from '../base/bounds.ts';
 import type { ClassView } from './class-view.ts';
 import type { Cluster, PlacedPod } from './cluster.ts';
+import { fitError } from './fit-error.ts';
 
 export type Eviction = { readonly node: number; readonly victims: readonly PlacedPod[] };
 
@@ -11,13 +12,25 @@ export type Eviction = { readonly node: number; readonly victims: readonly Place
 const moreImportantFirst = (a: PlacedPod, b: PlacedPod): number =>
   b.podClass.priority - a.podClass.priority || a.slot - b.slot;
 
-/** The fewest pods whose leaving makes room on the node; undefined when even all of lower priority do not. */
-function victimsOn(view: ClassView, cluster: Cluster, node: number): readonly PlacedPod[] | undefined {
-  const { priority } = view.podClass;
-  const lower = cluster
+function lowerOn(
+  { podClass: { priority } }: ClassView,
+  cluster: Cluster,
+  node: number,
+): readonly PlacedPod[] {
+  return cluster
     .podsOn(node)
     .filter(({ podClass }) => podClass.priority < priority)
     .sort(moreImportantFirst);
+}
+
+/** Whether taking pods away from the node could help at all. */
+function couldHelp(view: ClassView, node: number): boolean {
+  return view.objections(node).every(({ reasons }) => reasons.every(({ isResolvable }) => isResolvable));
+}
+
+/** The fewest pods whose leaving makes room on the node; undefined when even all of lower priority do not. */
+function victimsOn(view: ClassView, cluster: Cluster, node: number): readonly PlacedPod[] | undefined {
+  const lower = lowerOn(view, cluster, node);
   if (lower.length === 0) return undefined;
   for (const placed of lower) cluster.remove(placed);
   const victims: PlacedPod[] = [];
@@ -52,12 +65,29 @@ export function findEviction(view: ClassView, cluster: Cluster): Eviction | unde
   let found = 0;
   for (let node = 0; node < cluster.size && found < enough; node += 1) {
     if (cluster.nodes[node] === undefined) continue;
-    const objections = view.objections(node);
-    if (!objections.every(({ reasons }) => reasons.every(({ isResolvable }) => isResolvable))) continue;
+    if (!couldHelp(view, node)) continue;
     const victims = victimsOn(view, cluster, node);
     if (victims === undefined) continue;
     found += 1;
     if (best === undefined || isBetter(victims, best.victims)) best = { node, victims };
   }
   return best;
+}
+
+/** Why no node could be freed, where findEviction() found none, in the words of kube-scheduler's DefaultPreemption. */
+export function preemptionFailure(view: ClassView, cluster: Cluster): string {
+  if (!view.podClass.mayPreempt) return 'not eligible due to preemptionPolicy=Never.';
+  const present = [...cluster.nodes.keys()].filter((node) => cluster.nodes[node] !== undefined);
+  const reasonsOn = (node: number): readonly string[] => {
+    if (!couldHelp(view, node)) return ['Preemption is not helpful for scheduling'];
+    const lower = lowerOn(view, cluster, node);
+    if (lower.length === 0) return ['No preemption victims found for incoming pod'];
+    for (const placed of lower) cluster.remove(placed);
+    view.refresh();
+    const reasons = view.objection(node)?.reasons ?? [];
+    for (const placed of lower) cluster.restore(placed);
+    view.refresh();
+    return reasons.map(({ text }) => text);
+  };
+  return fitError(present.length, present.flatMap(reasonsOn));
 }

@@ -1,6 +1,6 @@
 // A scheduling profile: which plug-ins speak for the pods of one schedulerName, and with what weight (the parts of
 // KubeSchedulerConfiguration that matter here: https://kubernetes.io/docs/reference/scheduling/config/#profiles).
-import type { PluginName } from './framework.ts';
+import type { PluginName } from './plugin-name.ts';
 
 export type ResourceWeight = { readonly name: string; readonly weight: number };
 

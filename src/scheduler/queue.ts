@@ -5,7 +5,7 @@
 // tried when something changes, and each success calls the next: where the first does not fit, no other does.
 import { BOUNDS } from '../base/bounds.ts';
 import { Heap } from '../base/heap.ts';
-import type { PluginName } from './framework.ts';
+import type { PluginName } from './plugin-name.ts';
 import type { PodClass } from './pod-class.ts';
 
 export type QueuedPod = {

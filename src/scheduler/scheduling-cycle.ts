@@ -4,8 +4,8 @@
 // Invariant: what is decided is already true in the cluster when it is returned: the next cycle sees it.
 import type { Cluster, PlacedPod } from './cluster.ts';
 import { type ClusterEvent, couldHelp, isAboutOneNode } from './cluster-event.ts';
-import type { PluginName } from './framework.ts';
 import type { Placement } from './placement.ts';
+import type { PluginName } from './plugin-name.ts';
 import { findEviction } from './preemption.ts';
 import { type QueuedPod, SchedulingQueue, type Unit } from './queue.ts';
 
@@ -92,15 +92,15 @@ export class SchedulingCycle {
     const eviction = isBeingFreed
       ? { node: nomination.node, victims: [] }
       : findEviction(this.placement.viewOf(pod.podClass), this.#cluster);
-    const diagnose = (): string => this.placement.diagnose(pod.podClass);
     // What stood in the way, not what the nomination below adds to it.
-    const why = eviction === undefined ? '' : diagnose();
+    const why = eviction === undefined ? '' : this.placement.diagnose(pod.podClass);
     if (eviction !== undefined) {
       this.#nominate(pod, eviction.node);
       unit.isNominated = true;
     }
     this.queue.park(unit, rejectedBy, nowMs);
-    if (eviction === undefined) return { kind: 'unschedulable', pods: [pod], message: diagnose };
+    if (eviction === undefined)
+      return { kind: 'unschedulable', pods: [pod], message: () => this.placement.failure(pod.podClass) };
     const real = eviction.victims.filter(({ uid, isNominated }) => !(isNominated && this.#withdraw(uid)));
     return { kind: 'nominated', pod, node: eviction.node, victims: real, message: () => why };
   }

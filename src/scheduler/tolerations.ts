@@ -11,9 +11,15 @@ export function isTolerated(tolerations: readonly Toleration[], taint: Taint): b
   return tolerations.some((toleration) => tolerates(toleration, taint));
 }
 
-/** The first taint that keeps the pod away; PreferNoSchedule keeps nobody away. */
+/** PreferNoSchedule keeps nobody away. */
+const keepsAway = (tolerations: readonly Toleration[], taint: Taint): boolean =>
+  taint.effect !== 'PreferNoSchedule' && !isTolerated(tolerations, taint);
+
+/** The first taint that keeps the pod away. */
 export function untoleratedTaint(tolerations: readonly Toleration[], node: Node): Taint | undefined {
-  return node.spec?.taints?.find(
-    (taint) => taint.effect !== 'PreferNoSchedule' && !isTolerated(tolerations, taint),
-  );
+  return node.spec?.taints?.find((taint) => keepsAway(tolerations, taint));
+}
+
+export function untoleratedTaints(tolerations: readonly Toleration[], node: Node): readonly Taint[] {
+  return (node.spec?.taints ?? []).filter((taint) => keepsAway(tolerations, taint));
 }

@@ -153,7 +153,7 @@ describe('podwright lab', () => {
     });
     assert.equal(
       event,
-      '0/2 nodes are available: 1 Insufficient memory, 1 node(s) had untolerated taint {dedicated: db}.',
+      '0/2 nodes are available: 1 Insufficient memory, 1 node(s) had untolerated taint {dedicated: db}. preemption: 0/2 nodes are available: 2 Preemption is not helpful for scheduling.',
     );
   });
 

@@ -32,8 +32,23 @@ describe('examples/lab', () => {
     });
     assert.equal(
       refusal,
-      "0/2 nodes are available: 1 Insufficient memory, 1 node(s) didn't match pod affinity rules.",
+      "0/2 nodes are available: 1 Insufficient memory, 1 node(s) didn't match pod affinity rules. preemption: 0/2 nodes are available: 1 No preemption victims found for incoming pod, 1 Preemption is not helpful for scheduling.",
     );
     assert.equal(await lab.kube('get', 'pod', 'log-collector', '-o', 'jsonpath={.status.phase}'), 'Pending');
+  });
+
+  test('podwright why says what stands in the way on each node, and what would help', async () => {
+    const said = await lab.podwright('why', 'log-collector');
+    assert.equal(said.code, 0, said.stderr);
+    assert.match(said.stdout, /^a +no +Insufficient memory +request 286Mi less of memory \(226Mi is free\)/m);
+    assert.match(said.stdout, /^b +no +node\(s\) didn't match pod affinity rules +a pod with app=web comes/m);
+    assert.match(said.stdout, /^smallest change, for node a: request 286Mi less of memory/m);
+    const { stdout } = await lab.podwright('why', 'app', '-o', 'json');
+    const { verdict, nodes } = JSON.parse(stdout) as { verdict: unknown; nodes: readonly { node: string }[] };
+    assert.deepEqual(verdict, { state: 'scheduled', node: 'a' });
+    assert.equal(nodes[0]?.node, 'a');
+    const missing = await lab.podwright('why', 'nobody');
+    assert.equal(missing.code, 1);
+    assert.match(missing.stderr, /pods "nobody" not found/);
   });
 });

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Node, Pod, PodSpec } from '../../src/kube/api-types.ts';
 import { effectiveRequests } from '../../src/kube/pod.ts';
-import type { PluginName } from '../../src/scheduler/framework.ts';
+import type { PluginName } from '../../src/scheduler/plugin-name.ts';
 import { DEFAULT_SCHEDULER_NAME, type Profile, type ScoringStrategy } from '../../src/scheduler/profile.ts';
 import { node, pod, smallCluster } from './small-cluster.ts';
 

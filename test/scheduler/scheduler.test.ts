@@ -81,7 +81,10 @@ test('Node_A and Node_B: two pods one by one leave one Pending, the pod placed w
   await apart.create(PODS, podOf('log-collector', ['950Mi']));
   const refusal = await refusalOf(apart, 'log-collector');
   assert.equal(refusal.reason, 'Unschedulable');
-  assert.equal(refusal.message, '0/2 nodes are available: 2 Insufficient memory.');
+  assert.equal(
+    refusal.message,
+    '0/2 nodes are available: 2 Insufficient memory. preemption: 0/2 nodes are available: 1 No preemption victims found for incoming pod, 1 Preemption is not helpful for scheduling.',
+  );
   const { items } = await until('the event', async () => {
     const list = await apart.list(EVENTS, { namespace: 'default' });
     return list.items.some(({ reason }) => reason === 'FailedScheduling') ? list : undefined;
@@ -141,5 +144,8 @@ test('what somebody else binds is left alone, and its room is taken', async (t) 
     { subresource: 'binding' },
   );
   await api.create(PODS, podOf('late', ['1Gi']));
-  assert.equal((await refusalOf(api, 'late')).message, '0/1 nodes are available: 1 Insufficient memory.');
+  assert.equal(
+    (await refusalOf(api, 'late')).message,
+    '0/1 nodes are available: 1 Insufficient memory. preemption: 0/1 nodes are available: 1 No preemption victims found for incoming pod.',
+  );
 });

@@ -1,4 +1,4 @@
-// Commands about whole pods: ps, events, trace, down, rm.
+// Commands about whole pods: ps, events, trace, why, down, rm.
 import type { Command } from 'commander';
 import type { Output } from '../lists.ts';
 import { addClientOptions, type ClientOptions, parseCount, parseTimeoutMs } from '../options.ts';
@@ -46,6 +46,18 @@ export function addTraceCommand(program: Command): void {
       runCommand(async () => {
         const { trace } = await import('../trace.ts');
         return trace(createProcessCli(options), pod, { all: options.all === true, svg: options.svg });
+      }),
+    );
+}
+
+export function addWhyCommand(program: Command): void {
+  addClientOptions(program.command('why <pod>'))
+    .description('why a pod has no node, node by node, and what would help; or why it has the one it has')
+    .addOption(outputOption('json'))
+    .action((pod: string, options: ClientOptions & { output?: 'json' }) =>
+      runCommand(async () => {
+        const { why } = await import('../why.ts');
+        return why(createProcessCli(options), pod, { output: options.output ?? 'text' });
       }),
     );
 }

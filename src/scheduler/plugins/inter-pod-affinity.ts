@@ -4,6 +4,8 @@ import type { Cluster, OwnedTerm } from '../cluster.ts';
 import type { NodeFilter, NodeScore, Plugin, Reason } from '../framework.ts';
 import type { PodClass, PodTerm } from '../pod-class.ts';
 import type { PodCounter } from '../pod-counter.ts';
+import type { Remedy } from '../remedy.ts';
+import type { Topology } from '../topology.ts';
 
 const NO_AFFINITY: Reason = { text: "node(s) didn't match pod affinity rules", isResolvable: false };
 const ANTI_AFFINITY: Reason = { text: "node(s) didn't match pod anti-affinity rules", isResolvable: true };
@@ -44,10 +46,55 @@ function owning(cluster: Cluster, { kind, term }: OwnedTerm): PodCounter {
   }));
 }
 
-function affinityFilter(podClass: PodClass, cluster: Cluster, theirs: readonly PodCounter[]): NodeFilter {
+/** The pods in the node's domain that the test is true of. */
+function podsNear(
+  cluster: Cluster,
+  { domainOf }: Topology,
+  { node, is }: { readonly node: number; readonly is: (podClass: PodClass) => boolean },
+): readonly string[] {
+  const domain = domainOf[node] ?? -1;
+  return [...domainOf.keys()]
+    .filter((other) => domain >= 0 && domainOf[other] === domain)
+    .flatMap((other) => cluster.podsOn(other).filter((placed) => is(placed.podClass)))
+    .map(({ uid }) => uid);
+}
+
+/** What the filter's counters count, pod by pod. */
+function affinityRemedies(podClass: PodClass, cluster: Cluster, theirs: readonly OwnedTerm[]) {
+  const { affinity, antiAffinity } = podClass;
+  const labelsOf = cluster.namespaceLabelsOf;
+  return (node: number): readonly Remedy[] => {
+    const near = affinity.flatMap(({ topologyKey }): readonly Remedy[] => {
+      const topology = cluster.topology(topologyKey);
+      if ((topology.domainOf[node] ?? -1) < 0) return [{ kind: 'label', labels: { [topologyKey]: '' } }];
+      const matchesAll = (other: PodClass): boolean =>
+        affinity.every((term) => term.matches(other, labelsOf));
+      if (podsNear(cluster, topology, { node, is: matchesAll }).length > 0) return [];
+      return [{ kind: 'come', topologyKey, pods: affinity.map(({ text }) => text) }];
+    });
+    const ours = antiAffinity.flatMap((term) =>
+      podsNear(cluster, cluster.topology(term.topologyKey), {
+        node,
+        is: (other) => term.matches(other, labelsOf),
+      }),
+    );
+    const owners = theirs.flatMap(({ term }) =>
+      podsNear(cluster, cluster.topology(term.topologyKey), {
+        node,
+        is: (other) => other.antiAffinity.some(({ key }) => key === term.key),
+      }),
+    );
+    const uids = [...new Set([...ours, ...owners])];
+    return uids.length === 0 ? near : [...near, { kind: 'leave', uids }];
+  };
+}
+
+function affinityFilter(podClass: PodClass, cluster: Cluster, owned: readonly OwnedTerm[]): NodeFilter {
   const { affinity, antiAffinity } = podClass;
   const near = affinity.map(({ topologyKey }) => matchingAll(cluster, affinity, topologyKey));
   const away = antiAffinity.map((term) => matching(cluster, term));
+  const theirs = owned.map((one) => owning(cluster, one));
+  const remedies = affinityRemedies(podClass, cluster, owned);
   const isOwnKind = affinity.every((term) => term.matches(podClass, cluster.namespaceLabelsOf));
   // The first pod of a group that wants to be near itself would otherwise never start.
   let isFirst = false;
@@ -69,6 +116,7 @@ function affinityFilter(podClass: PodClass, cluster: Cluster, theirs: readonly P
       const reason = verdict(node);
       return reason === undefined ? NONE : [reason];
     },
+    remedies: (node) => (verdict(node) === undefined ? [] : remedies(node)),
   };
 }
 
@@ -103,9 +151,7 @@ export const interPodAffinity: Plugin = {
       term.matches(podClass, cluster.namespaceLabelsOf),
     );
     if (affinity.length + antiAffinity.length + preferred.length + aboutUs.length === 0) return undefined;
-    const theirs = aboutUs
-      .filter(({ kind }) => kind === 'required-anti-affinity')
-      .map((owned) => owning(cluster, owned));
+    const theirs = aboutUs.filter(({ kind }) => kind === 'required-anti-affinity');
     const hardWeight = profile.hardPodAffinityWeight ?? DEFAULT_HARD_WEIGHT;
     const influences: readonly Influence[] = [
       ...preferred.map(({ term, weight }) => ({ counter: matching(cluster, term), weight })),

@@ -1,8 +1,8 @@
 // The plug-ins that look at the node object alone: NodeUnschedulable, NodeName, TaintToleration, NodeAffinity.
 import type { Node, Taint } from '../../kube/api-types.ts';
 import { filterOf, normalizeByMax, type Plugin } from '../framework.ts';
-import { matchesNodeAffinity, matchesNodeTerm } from '../node-selector.ts';
-import { isTolerated, untoleratedTaint } from '../tolerations.ts';
+import { labelsWanting, matchesNodeAffinity, matchesNodeTerm } from '../node-selector.ts';
+import { isTolerated, untoleratedTaint, untoleratedTaints } from '../tolerations.ts';
 
 const UNSCHEDULABLE_TAINT: Taint = { key: 'node.kubernetes.io/unschedulable', effect: 'NoSchedule' };
 const ABSENT: Node = {};
@@ -15,10 +15,10 @@ export const nodeUnschedulable: Plugin = {
     const reason = { text: 'node(s) were unschedulable', isResolvable: false };
     return {
       scope: 'node',
-      filter: filterOf(
-        (node) => nodes[node]?.spec?.unschedulable !== true,
-        () => reason,
-      ),
+      filter: filterOf((node) => nodes[node]?.spec?.unschedulable !== true, {
+        reason: () => reason,
+        remedies: () => [{ kind: 'uncordon' }],
+      }),
     };
   },
 };
@@ -30,10 +30,10 @@ export const nodeName: Plugin = {
     const reason = { text: "node(s) didn't match the requested node name", isResolvable: false };
     return {
       scope: 'node',
-      filter: filterOf(
-        (node) => nodes[node]?.metadata?.name === spec.nodeName,
-        () => reason,
-      ),
+      filter: filterOf((node) => nodes[node]?.metadata?.name === spec.nodeName, {
+        reason: () => reason,
+        remedies: () => [],
+      }),
     };
   },
 };
@@ -46,13 +46,14 @@ export const taintToleration: Plugin = {
     const soft = tolerations.filter(({ effect }) => !effect || effect === 'PreferNoSchedule');
     return {
       scope: 'node',
-      filter: filterOf(
-        (node) => untoleratedTaint(tolerations, nodeOf(node)) === undefined,
-        (node) => {
+      filter: filterOf((node) => untoleratedTaint(tolerations, nodeOf(node)) === undefined, {
+        reason(node) {
           const { key = '', value = '' } = untoleratedTaint(tolerations, nodeOf(node)) ?? {};
           return { text: `node(s) had untolerated taint {${key}: ${value}}`, isResolvable: false };
         },
-      ),
+        remedies: (node) =>
+          untoleratedTaints(tolerations, nodeOf(node)).map((taint) => ({ kind: 'tolerate', taint })),
+      }),
       score: {
         score: (node) =>
           (nodeOf(node).spec?.taints ?? []).filter(
@@ -79,10 +80,13 @@ export const nodeAffinity: Plugin = {
     if (spec.nodeSelector === undefined && required === undefined && preferred.length === 0) return undefined;
     return {
       scope: 'node',
-      filter: filterOf(
-        (node) => matchesNodeAffinity(nodeOf(node), spec),
-        () => reason,
-      ),
+      filter: filterOf((node) => matchesNodeAffinity(nodeOf(node), spec), {
+        reason: () => reason,
+        remedies(node) {
+          const labels = labelsWanting(nodeOf(node), spec);
+          return labels === undefined ? [] : [{ kind: 'label', labels }];
+        },
+      }),
       score:
         preferred.length === 0 ? undefined : { score: scoreOf, normalize: normalizeByMax('highest-first') },
     };

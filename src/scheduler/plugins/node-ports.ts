@@ -1,5 +1,6 @@
 // NodePorts: a host port is taken once per address and protocol of a node.
 
+import type { PlacedPod } from '../cluster.ts';
 import { filterOf, type Plugin } from '../framework.ts';
 import { portsConflict } from '../host-ports.ts';
 
@@ -11,18 +12,22 @@ export const nodePorts: Plugin = {
       text: "node(s) didn't have free ports for the requested pod ports",
       isResolvable: true,
     };
-    const isTaken = (node: number): boolean =>
-      cluster
-        .podsOn(node)
-        .some(({ podClass }) =>
-          podClass.hostPorts.some((taken) => hostPorts.some((wanted) => portsConflict(wanted, taken))),
-        );
+    const holds = ({ podClass }: PlacedPod): boolean =>
+      podClass.hostPorts.some((taken) => hostPorts.some((wanted) => portsConflict(wanted, taken)));
     return {
       scope: 'usage',
-      filter: filterOf(
-        (node) => !isTaken(node),
-        () => reason,
-      ),
+      filter: filterOf((node) => !cluster.podsOn(node).some(holds), {
+        reason: () => reason,
+        remedies: (node) => [
+          {
+            kind: 'leave',
+            uids: cluster
+              .podsOn(node)
+              .filter(holds)
+              .map(({ uid }) => uid),
+          },
+        ],
+      }),
     };
   },
 };

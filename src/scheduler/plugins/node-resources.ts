@@ -4,6 +4,7 @@ import type { Cluster } from '../cluster.ts';
 import type { Plugin, Reason } from '../framework.ts';
 import type { PodClass } from '../pod-class.ts';
 import { DEFAULT_STRATEGY, type ScoringStrategy } from '../profile.ts';
+import type { Remedy } from '../remedy.ts';
 
 /** One resource as a score sees it: what is there, what is used, and what the pod would add. */
 type Scored = {
@@ -119,6 +120,16 @@ export const nodeResourcesFit: Plugin = {
             reasons.push({ text: `Insufficient ${name}`, isResolvable: amount <= total });
           }
           return reasons;
+        },
+        remedies(node) {
+          const counted = { name: 'pods', amount: 1, ...podCount };
+          return [counted, ...wanted].flatMap(
+            ({ name, amount, allocatable, requested }): readonly Remedy[] => {
+              const capacity = allocatable[node] ?? 0;
+              const missing = amount - (capacity - (requested[node] ?? 0));
+              return missing > 0 ? [{ kind: 'room', resource: name, missing, wanted: amount, capacity }] : [];
+            },
+          );
         },
       },
       score: { score: strategyScore(podClass, cluster, profile.scoringStrategy ?? DEFAULT_STRATEGY) },

@@ -5,6 +5,7 @@ import type { NodeFilter, NodeScore, Plugin, Reason } from '../framework.ts';
 import { matchesNodeAffinity } from '../node-selector.ts';
 import type { PodClass, SpreadConstraint } from '../pod-class.ts';
 import type { PodCounter } from '../pod-counter.ts';
+import type { Remedy } from '../remedy.ts';
 import { untoleratedTaint } from '../tolerations.ts';
 
 type Constraint = SpreadConstraint & {
@@ -101,6 +102,15 @@ function hardFilter(constraints: readonly Constraint[]): NodeFilter {
       const reason = verdict(node);
       return reason === undefined ? NONE : [reason];
     },
+    remedies: (node) =>
+      constraints.flatMap(({ counter, self, topologyKey }, i): readonly Remedy[] => {
+        const domain = counter.topology.domainOf[node] ?? -1;
+        // Any value makes the node a domain of its own.
+        if (domain < 0) return [{ kind: 'label', labels: { [topologyKey]: '' } }];
+        const surplus = counter.at(node) + self - (allowed[i] ?? 0);
+        const name = counter.topology.domains[domain] ?? '';
+        return surplus > 0 ? [{ kind: 'spread', topologyKey, domain: name, surplus }] : [];
+      }),
   };
 }
 
