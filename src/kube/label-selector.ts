@@ -43,26 +43,3 @@ export function labelSelectorMatcher(selector: LabelSelector | undefined): Selec
   return (labels) =>
     equals.every(([key, value]) => labels[key] === value) && requirements.every((one) => one(labels));
 }
-
-function requirementText({ key, operator, values = [] }: LabelSelectorRequirement): string {
-  switch (operator) {
-    case 'In':
-      return `${key} in (${values.join(',')})`;
-    case 'NotIn':
-      return `${key} notin (${values.join(',')})`;
-    case 'DoesNotExist':
-      return `!${key}`;
-    default:
-      return key;
-  }
-}
-
-/** The string form, as `kubectl -l` takes it; of an empty or absent one the words for what it matches. */
-export function labelSelectorText(selector: LabelSelector | undefined): string {
-  if (selector === undefined) return 'no labels whatever';
-  const parts = [
-    ...Object.entries(selector.matchLabels ?? {}).map(([key, value]) => `${key}=${value}`),
-    ...(selector.matchExpressions ?? []).map(requirementText),
-  ];
-  return parts.length === 0 ? 'any labels' : parts.join(',');
-}

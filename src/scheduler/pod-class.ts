@@ -91,7 +91,7 @@ function podTerm(term: PodAffinityTerm, namespace: string, labels: Labels): PodT
   const selectsNamespace = labelSelectorMatcher(namespaceSelector);
   return {
     key: JSON.stringify([topologyKey, named, namespaceSelector, selector]),
-    text: labelSelectorText(selector),
+    text: selector === undefined ? 'no labels whatever' : labelSelectorText(selector) || 'any labels',
     topologyKey,
     matches: (other, namespaceLabels) =>
       selectsPod(other.labels) &&
