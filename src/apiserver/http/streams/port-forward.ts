@@ -13,7 +13,12 @@ export const TUNNEL_PROTOCOL = `SPDY/3.1+${PORT_FORWARD_PROTOCOL}`;
 
 type Pod = { readonly namespace: string; readonly pod: string };
 
-async function forward(node: NodeApi, target: Pod & { readonly port: number }, pair: Pair): Promise<void> {
+/** One connection to a port; resolves when it has ended, and what went wrong was told on the error stream. */
+export async function forward(
+  node: NodeApi,
+  target: Pod & { readonly port: number },
+  pair: Pair,
+): Promise<void> {
   const { data, error } = pair;
   const { pod, port } = target;
   const ended = new AbortController();

@@ -15,6 +15,7 @@ import { PORT_FORWARD_PROTOCOL, servePortForward, TUNNEL_PROTOCOL } from './port
 import { remoteCommand } from './remote-command.ts';
 import { SPDY_COMMAND_PROTOCOLS, serveSpdyCommand } from './spdy-command.ts';
 import { serveWebSocketCommand, WEB_SOCKET_PROTOCOLS } from './web-socket-command.ts';
+import { CHANNEL_PROTOCOL, portsOf, servePortForwardChannels } from './web-socket-port-forward.ts';
 
 export type Upgrade = {
   readonly request: IncomingMessage;
@@ -79,11 +80,18 @@ function serveSpdy(upgrade: Upgrade, { spdy }: Stream): void {
   void spdy.serve(socket);
 }
 
-function portForward(node: NodeApi, pod: { readonly namespace: string; readonly pod: string }): Stream {
+type PodName = { readonly namespace: string; readonly pod: string };
+
+function portForward(upgrade: Upgrade, node: NodeApi, pod: PodName): Stream {
+  const protocols = [TUNNEL_PROTOCOL, CHANNEL_PROTOCOL];
+  const isTunnel = offered(upgrade.request.headers['sec-websocket-protocol']).includes(TUNNEL_PROTOCOL);
+  const isWebSocket = upgrade.request.headers.upgrade?.toLowerCase() === 'websocket';
+  const ports = isWebSocket && !isTunnel ? portsOf(upgrade.query) : [];
   return {
     webSocket: {
-      protocols: [TUNNEL_PROTOCOL],
+      protocols,
       serve: async (socket) => {
+        if (!isTunnel) return servePortForwardChannels(socket, node, { ...pod, ports });
         const { createWebSocketStream } = await import('ws');
         await servePortForward(createWebSocketStream(socket), node, pod);
       },
@@ -98,7 +106,7 @@ function portForward(node: NodeApi, pod: { readonly namespace: string; readonly 
 function streamOf(upgrade: Upgrade, node: NodeApi, route: Extract<Route, { type: 'resource' }>): Stream {
   const { namespace = '', name = '', subresource } = route;
   const { query } = upgrade;
-  if (subresource === 'portforward') return portForward(node, { namespace, pod: name });
+  if (subresource === 'portforward') return portForward(upgrade, node, { namespace, pod: name });
   if (subresource !== 'exec' && subresource !== 'attach') {
     throw new PodwrightError('NotFound', `pods have no stream ${subresource}`);
   }
