@@ -60,6 +60,22 @@ function cannotBeHandled(kind: BodyType, why: string): Error {
   );
 }
 
+/** Fields that a body should not have, or not twice: refused, told or passed over, as the request wants. @throws BadRequest */
+export function tellFields(
+  request: WriteRequest,
+  {
+    kind = request.kind,
+    what,
+    fields,
+  }: { readonly kind?: BodyType; readonly what: 'unknown' | 'duplicate'; readonly fields: readonly string[] },
+): void {
+  const texts = fields.map((field) => `${what} field ${JSON.stringify(field)}`);
+  if (texts.length > 0 && request.fieldValidation === 'Strict') {
+    throw cannotBeHandled(kind, `strict decoding error: ${texts.join(', ')}`);
+  }
+  if (request.fieldValidation === 'Warn') texts.forEach(request.warn);
+}
+
 type BodyType = Pick<Kind, 'group' | 'version' | 'kind' | 'schema'>;
 
 /** Untrusted body to object: structure checked, unknown fields treated as the request wants. @throws BadRequest */
@@ -83,10 +99,6 @@ export function decodeAs(request: WriteRequest, kind: BodyType, body: unknown): 
       `the object provided is unrecognized (must be of type ${kind.kind}): it is a ${object.kind}`,
     );
   }
-  const texts = unknownFields.map((field) => `unknown field ${JSON.stringify(field)}`);
-  if (texts.length > 0 && request.fieldValidation === 'Strict') {
-    throw cannotBeHandled(kind, `strict decoding error: ${texts.join(', ')}`);
-  }
-  if (request.fieldValidation === 'Warn') texts.forEach(request.warn);
+  tellFields(request, { kind, what: 'unknown', fields: unknownFields });
   return { ...object, apiVersion: expected, kind: kind.kind };
 }

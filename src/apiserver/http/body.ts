@@ -3,6 +3,7 @@ import type { IncomingMessage } from 'node:http';
 import { BOUNDS } from '../../base/bounds.ts';
 import { PodwrightError } from '../../base/errors.ts';
 import { badRequest } from '../api-error.ts';
+import { duplicateKeys } from './duplicate-keys.ts';
 
 const PROTOBUF_TYPE = 'application/vnd.kubernetes.protobuf';
 
@@ -38,9 +39,19 @@ async function parseYaml(text: string): Promise<unknown> {
 
 const OBJECT_TYPES = ['application/json', 'application/yaml', 'application/x-yaml'];
 
-async function parse(bytes: Buffer, type: string): Promise<unknown> {
+/** Told which fields a JSON body gives more than once. */
+export type OnDuplicates = (fields: readonly string[]) => void;
+
+async function parse(bytes: Buffer, type: string, onDuplicates?: OnDuplicates): Promise<unknown> {
+  const text = bytes.toString('utf8');
+  const value = await parseText(text, type);
+  const fields = onDuplicates === undefined || type.endsWith('yaml') ? [] : duplicateKeys(text);
+  if (fields.length > 0) onDuplicates?.(fields);
+  return value;
+}
+
+async function parseText(text: string, type: string): Promise<unknown> {
   try {
-    const text = bytes.toString('utf8');
     return type.endsWith('yaml') ? await parseYaml(text) : (JSON.parse(text) as unknown);
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);
@@ -49,9 +60,9 @@ async function parse(bytes: Buffer, type: string): Promise<unknown> {
 }
 
 /** A patch's body; undefined when it is empty. @throws BadRequest, RequestEntityTooLarge */
-export async function readJson(request: IncomingMessage): Promise<unknown> {
+export async function readJson(request: IncomingMessage, onDuplicates?: OnDuplicates): Promise<unknown> {
   const bytes = await readBytes(request);
-  return bytes.length === 0 ? undefined : parse(bytes, 'application/json');
+  return bytes.length === 0 ? undefined : parse(bytes, 'application/json', onDuplicates);
 }
 
 /** An apply patch, which is YAML whatever it looks like. @throws BadRequest, RequestEntityTooLarge */
@@ -60,7 +71,7 @@ export async function readYaml(request: IncomingMessage): Promise<unknown> {
 }
 
 /** An object's body; undefined when it is empty. @throws BadRequest, RequestEntityTooLarge, UnsupportedMediaType */
-export async function readObject(request: IncomingMessage): Promise<unknown> {
+export async function readObject(request: IncomingMessage, onDuplicates?: OnDuplicates): Promise<unknown> {
   const type = contentType(request);
   if (type === PROTOBUF_TYPE) {
     const bytes = await readBytes(request);
@@ -70,5 +81,5 @@ export async function readObject(request: IncomingMessage): Promise<unknown> {
   }
   if (type !== '' && !OBJECT_TYPES.includes(type)) throw unsupportedMediaType(type, OBJECT_TYPES.slice(0, 2));
   const bytes = await readBytes(request);
-  return bytes.length === 0 ? undefined : parse(bytes, type);
+  return bytes.length === 0 ? undefined : parse(bytes, type, onDuplicates);
 }

@@ -7,7 +7,7 @@ import { invalidError, tooLong } from '../../kube/field-error.ts';
 import { badRequest } from '../api-error.ts';
 import { APPLY_PATCH } from '../apply.ts';
 import { partOf } from '../kind.ts';
-import type { FieldValidation, WriteRequest } from '../request.ts';
+import { type FieldValidation, tellFields, type WriteRequest } from '../request.ts';
 import { readObject } from './body.ts';
 import { addWarning, type Exchange } from './exchange.ts';
 import type { Route } from './route.ts';
@@ -57,6 +57,16 @@ function fieldValidation(query: URLSearchParams): FieldValidation {
     'Invalid',
     `fieldValidation: Unsupported value: ${JSON.stringify(value)}: supported values: "Ignore", "Strict", "Warn"`,
   );
+}
+
+/** An object's or a patch's body, of which the client hears what it says twice. @throws BadRequest */
+export function readWritten(
+  { request }: Exchange,
+  write: WriteRequest,
+  read: typeof readObject = readObject,
+): Promise<unknown> {
+  if (write.fieldValidation === 'Ignore') return read(request);
+  return read(request, (fields) => tellFields(write, { what: 'duplicate', fields }));
 }
 
 /** As kube-apiserver: what the client says, else the program's name from its User-Agent. */

@@ -28,6 +28,7 @@ import {
   PATCH_TYPES,
   type ResourceRoute,
   readDeleteOptions,
+  readWritten,
   writeRequest,
 } from './parameters.ts';
 import { nodeOf } from './pod-node.ts';
@@ -110,7 +111,10 @@ async function servePatch(exchange: Exchange, parts: ServerParts, route: Resourc
   if (!isPatchType(type)) throw unsupportedMediaType(type, PATCH_TYPES);
   const request = writeRequest(exchange, route);
   if (type === APPLY_PATCH) return serveApply(exchange, parts, request);
-  const object = await patchObject(parts, request, { type, body: await readJson(exchange.request) });
+  const object = await patchObject(parts, request, {
+    type,
+    body: await readWritten(exchange, request, readJson),
+  });
   sendObject(exchange, parts, { code: 200, kind: route.kind, object });
 }
 
@@ -141,7 +145,8 @@ async function serveCollection(exchange: Exchange, parts: ServerParts, route: Re
       });
     case 'POST': {
       if (kind.namespaced && route.namespace === undefined) throw methodNotAllowed();
-      const object = await createObject(parts, writeRequest(exchange, route), await readObject(request));
+      const write = writeRequest(exchange, route);
+      const object = await createObject(parts, write, await readWritten(exchange, write));
       return sendObject(exchange, parts, { code: 201, kind, object });
     }
     case 'DELETE':
@@ -166,7 +171,8 @@ async function serveItem(
         object: getObject(parts, kind, { namespace, name }),
       });
     case 'PUT': {
-      const object = await updateObject(parts, writeRequest(exchange, route), await readObject(request));
+      const write = writeRequest(exchange, route);
+      const object = await updateObject(parts, write, await readWritten(exchange, write));
       return sendObject(exchange, parts, { code: 200, kind, object });
     }
     case 'PATCH':
