@@ -5,6 +5,8 @@ export type Contestant = {
   readonly name: string;
   /** Brings the pod up: until all its containers run. One at a time. */
   up(): Promise<void>;
+  /** Resolves when it is idle: what it does after a pod must not meet the next one's turn, nor its own. */
+  settle?(): Promise<void>;
   /** Takes it away: until nothing of it is left on the machine. */
   down(): Promise<void>;
   /** Runs a command in the pod's first container to its end. */
@@ -32,8 +34,10 @@ export async function measurePods(
   try {
     for (let round = -WARM_UP; round < n; round++) {
       for (const [index, contestant] of contestants.entries()) {
+        await contestant.settle?.();
         const upMs = await timed(contestant.up);
         const downMs = await timed(contestant.down);
+        await contestant.settle?.();
         if (round < 0) continue;
         samples[index]?.upMs.push(upMs);
         samples[index]?.downMs.push(downMs);

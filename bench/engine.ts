@@ -1,12 +1,13 @@
 // Podwright in the bench: pods by its API, seen by a watch; gone when the machine's own record of the pod is gone, which is
 // the last thing that goes.
-import { existsSync, watch } from 'node:fs';
+import { existsSync, readdirSync, watch } from 'node:fs';
 import { join } from 'node:path';
 import { Writable } from 'node:stream';
+import { BOUNDS } from '../src/base/bounds.ts';
 import { connectApi, readKubeconfig } from '../src/client/http-client.ts';
 import { PODS } from '../src/client/resources.ts';
 import type { Pod } from '../src/kube/api-types.ts';
-import { TestEngine } from '../test/lib/engine.ts';
+import { eventually, TestEngine } from '../test/lib/engine.ts';
 import { podOf, shell } from '../test/lib/manifests.ts';
 import type { Contestant } from './contestant.ts';
 
@@ -33,8 +34,11 @@ function untilGone(dir: string, name: string): Promise<void> {
   });
 }
 
-export async function openEngine(containers: number): Promise<Contestant & { readonly engine: TestEngine }> {
-  const engine = new TestEngine();
+export async function openEngine(
+  containers: number,
+  warmSandboxes: number = BOUNDS.warmSandboxes,
+): Promise<Contestant & { readonly engine: TestEngine }> {
+  const engine = new TestEngine({ arguments: ['--warm-sandboxes', String(warmSandboxes)] });
   await engine.start();
   await engine.loadImage('busybox');
   const { api, node } = connectApi(readKubeconfig(engine.kubeconfig));
@@ -47,6 +51,8 @@ export async function openEngine(containers: number): Promise<Contestant & { rea
       if (event.type !== 'BOOKMARK') seen(event.object);
   })();
   const pods = join(engine.dir, 'run', 'pods');
+  const leases = join(engine.dataDir, 'network/leases');
+  const isWarm = (name: string): boolean => name.startsWith('warm-');
   let round = 0;
   let uid = '';
   const name = (): string => `bench-${round}`;
@@ -66,6 +72,11 @@ export async function openEngine(containers: number): Promise<Contestant & { rea
       const gone = untilGone(pods, uid);
       await api.delete(PODS, { namespace, name: name() }, { gracePeriodSeconds: 0 });
       await gone;
+    },
+    settle: async () => {
+      if (warmSandboxes === 0) return;
+      const full = () => (readdirSync(leases).filter(isWarm).length === warmSandboxes ? true : undefined);
+      await eventually('the warm sandboxes are ready', full);
     },
     exec: async (command) => {
       const stdout = new Writable({ write: (_chunk, _encoding, callback) => callback() });

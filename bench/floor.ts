@@ -70,6 +70,7 @@ async function prepare(): Promise<Bench> {
     network,
     images,
     infra,
+    warmSandboxes: 0,
     clock: systemClock(),
     log: silentLog,
   });

@@ -5,7 +5,7 @@ import { existsSync, realpathSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { createLog } from '../src/base/log.ts';
 import { type Engine, startEngine, wholeComputer } from '../src/main/engine.ts';
-import { tracesOfPods } from '../test/lib/leaks.ts';
+import { traces } from '../test/lib/leaks.ts';
 
 const ROOT = join(import.meta.dirname, '..');
 
@@ -38,7 +38,7 @@ export async function startScratchEngine(name: string): Promise<ScratchEngine> {
       await engine.purge();
       await engine.stop();
       const instance = createHash('sha256').update(realpathSync(dataDir)).digest('hex').slice(0, 8);
-      const left = tracesOfPods({ dirs: [dataDir, runDir], instance });
+      const left = traces({ dirs: [dataDir, runDir], instance });
       // What leaked is left for whoever looks for the reason.
       if (left.length === 0)
         for (const dir of [runDir, dataDir]) rmSync(dir, { recursive: true, force: true });

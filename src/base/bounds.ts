@@ -108,6 +108,12 @@ export const BOUNDS = {
   /** A rate is measured over at least this long, and begins anew where the last look was longer ago than the most. */
   usageWindowMsMin: 1_000,
   usageWindowMsMax: 60_000,
+  /** Sandboxes kept ready for pods to come: each a process of 60 kB, an address and a dozen empty cgroups. */
+  warmSandboxes: 4,
+  /** How long no pod is worked on before the next of them is made: a pod's own start comes first. */
+  warmIdleMs: 100,
+  /** None is kept where the machine has less than this available. */
+  warmMemoryBytes: 256 * 1024 * 1024,
   /** Steps remembered for `podwright trace`: a pod's start has about twenty; a megabyte in all. */
   spans: 4096,
   /** status.capacity.pods: what a 2-core machine was measured with. Kubernetes' default is 110. */

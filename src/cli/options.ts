@@ -26,6 +26,7 @@ export type EngineStartOptions = DirOptions &
     readonly manifests?: string | undefined;
     readonly runtime?: 'crun' | 'runc' | undefined;
     readonly cniConfDir?: string | undefined;
+    readonly warmSandboxes?: number | undefined;
     /** Milliseconds. */
     readonly maxContainerRestartPeriod?: number | undefined;
   };
@@ -135,6 +136,12 @@ export function addServeOptions(command: Command, hostname: string): Command {
       ]),
     )
     .option('--cni-conf-dir <dir>', 'your own CNI configuration instead of the bridge')
+    .addOption(
+      new Option(
+        '--warm-sandboxes <count>',
+        `most sandboxes kept ready for pods to come (default: ${BOUNDS.warmSandboxes}); 0 for none`,
+      ).argParser(parseCount),
+    )
     .addOption(
       new Option('--max-container-restart-period <duration>', 'longest restart back-off, 1s to 5m').argParser(
         parseRestartPeriodMs,

@@ -2,9 +2,18 @@
 // (every hierarchy that is mounted), v2, and hybrid trees. The runtimes make the container's own group; the pod's is ours.
 //
 // Invariant: remove() works on what is half there and ends what still runs in it.
-import { existsSync, readdirSync, readFileSync, rmdirSync, rmSync, statfsSync, statSync } from 'node:fs';
+import {
+  existsSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  rmSync,
+  statfsSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import type { PodUid } from '../base/brand.ts';
 import { errnoOf } from '../base/files.ts';
 import type { CgroupResources, GroupUsage, QosClass } from './machine.ts';
@@ -84,9 +93,13 @@ const QOS_DIRS: Record<QosClass, string> = {
   BestEffort: 'besteffort',
 };
 
+const WARM_DIR = 'warm';
+
 export type Cgroups = {
   /** Paths are relative to the hierarchies' roots and begin with a slash, as the OCI spec's linux.cgroupsPath. */
   podPath(uid: PodUid, qosClass: QosClass): string;
+  /** The parent of the groups of warm sandboxes, which are no pod's yet. */
+  readonly warmPath: string;
   createPod(path: string, resources: CgroupResources): Promise<void>;
   /** Sets what there is of resources on a group that exists; what is absent stays. */
   apply(path: string, resources: CgroupResources): Promise<void>;
@@ -94,10 +107,12 @@ export type Cgroups = {
   memoryUsage(path: string): number;
   /** Totals of the group and all below; undefined when it is gone. */
   usage(path: string): GroupUsage | undefined;
-  /** Every pod's group that there is, in whatever hierarchy, whoever made it. */
-  pods(): readonly { readonly uid: string; readonly path: string }[];
+  /** Every pod's and every warm sandbox' group that there is, in whatever hierarchy, whoever made it. */
+  owned(): readonly { readonly uid: string; readonly path: string }[];
   /** Puts a process into a group of its own, in one hierarchy: enough to account for it and to find it. */
   addProcess(path: string, pid: number): Promise<void>;
+  /** Puts an infra container that was made elsewhere into a group of its own, in every hierarchy. */
+  moveInfra(pid: number, path: string): Promise<void>;
   /** Every process in it and below. */
   pids(path: string): readonly number[];
   killAll(path: string): Promise<void>;
@@ -120,13 +135,14 @@ export function createCgroups(parent: string, layout: CgroupLayout = cgroupLayou
     return directoriesOf(CGROUP_ROOT).filter(isCgroupFs);
   };
 
-  const apply = async (path: string, resources: CgroupResources): Promise<void> => {
-    const settings = version === 'v2' ? settingsV2(resources) : settingsV1(resources);
+  const set = async (path: string, settings: readonly Setting[]): Promise<void> => {
     for (const [controller, file, value] of settings) {
       const root = version === 'v2' ? unified : v1.get(controller);
       if (root !== undefined) await writeFile(join(root, path, file), value);
     }
   };
+  const apply = (path: string, resources: CgroupResources): Promise<void> =>
+    set(path, version === 'v2' ? settingsV2(resources) : settingsV1(resources));
 
   const createPod = async (path: string, resources: CgroupResources): Promise<void> => {
     if (version === 'v2' && unified !== undefined) {
@@ -153,6 +169,24 @@ export function createCgroups(parent: string, layout: CgroupLayout = cgroupLayou
     await writeFile(join(accountingRoot, path, 'cgroup.procs'), String(pid));
   };
 
+  const moveInfra = async (pid: number, path: string): Promise<void> => {
+    const targets = roots().map((root) => ({ root, dir: join(root, path) }));
+    for (const { root, dir } of targets) {
+      await mkdir(dir, { recursive: true });
+      if (existsSync(join(root, 'cpuset.cpus'))) inheritCpus(root, path);
+    }
+    // The first one waits until every processor has passed by (some milliseconds); those right behind it do not.
+    for (const { dir } of targets) await writeFile(join(dir, 'cgroup.procs'), String(pid));
+    const infra: Setting[] =
+      version === 'v2'
+        ? [['cpu', 'cpu.weight', '1']]
+        : [
+            ['cpu', 'cpu.shares', '2'],
+            ['devices', 'devices.deny', 'a'],
+          ];
+    await set(path, infra);
+  };
+
   const pids = (path: string): readonly number[] => [
     ...new Set(roots().flatMap((root) => groupsBelow(join(root, path)).flatMap(pidsOf))),
   ];
@@ -173,33 +207,36 @@ export function createCgroups(parent: string, layout: CgroupLayout = cgroupLayou
 
   const removeParents = (): void => {
     for (const root of version === 'v2' ? roots() : directoriesOf(CGROUP_ROOT)) {
-      for (const qos of Object.values(QOS_DIRS)) removeEmpty(join(root, parent, qos));
+      for (const dir of [...Object.values(QOS_DIRS), WARM_DIR]) removeEmpty(join(root, parent, dir));
       removeEmpty(join(root, parent));
     }
   };
 
-  const pods = (): readonly { readonly uid: string; readonly path: string }[] => {
+  const owned = (): readonly { readonly uid: string; readonly path: string }[] => {
+    const parents = [...Object.values(QOS_DIRS), WARM_DIR];
     const paths = roots().flatMap((root) =>
-      Object.values(QOS_DIRS).flatMap((qos) =>
-        directoriesOf(join(root, parent, qos)).map((dir) => dir.slice(root.length)),
-      ),
+      parents.flatMap((dir) => directoriesOf(join(root, parent, dir)).map((one) => one.slice(root.length))),
     );
     return [...new Set(paths)].flatMap((path) => {
       const name = basename(path);
+      if (dirname(path) === warmPath) return [{ uid: name.slice(0, name.indexOf('_')), path }];
       return name.startsWith('pod') ? [{ uid: name.slice('pod'.length), path }] : [];
     });
   };
 
+  const warmPath = `/${parent}/${WARM_DIR}`;
   const podPath = (uid: PodUid, qosClass: QosClass): string => `/${parent}/${QOS_DIRS[qosClass]}/pod${uid}`;
   const usage = (path: string): GroupUsage | undefined => groupUsage(layout, path);
   return {
     podPath,
+    warmPath,
     createPod,
     apply,
     memoryUsage,
     usage,
-    pods,
+    owned,
     addProcess,
+    moveInfra,
     pids,
     killAll,
     remove,
@@ -239,6 +276,18 @@ async function createV2(root: string, path: string): Promise<void> {
     await mkdir(dir, { recursive: true });
   }
   await writeFile(join(dir, 'cgroup.subtree_control'), wanted.join(' '));
+}
+
+/** cgroup v1: a group of the cpuset hierarchy takes no process before it is told processors and memory nodes. */
+function inheritCpus(root: string, path: string): void {
+  let dir = root;
+  for (const part of path.split('/').filter((one) => one !== '')) {
+    for (const file of ['cpuset.cpus', 'cpuset.mems']) {
+      const own = join(dir, part, file);
+      if (readFileSync(own, 'utf8').trim() === '') writeFileSync(own, readFileSync(join(dir, file)));
+    }
+    dir = join(dir, part);
+  }
 }
 
 /**

@@ -12,7 +12,7 @@ import type { SandboxRecord } from './records.ts';
 import { bindMount, containerSpec, type OciMount, type OciSpec } from './runtime/oci-spec.ts';
 import type { SeccompProfile } from './runtime/seccomp-default.ts';
 import { type ContainerUser, resolveUser, userDatabase } from './runtime/users.ts';
-import { shmDir } from './sandbox.ts';
+import { shmDir } from './sandbox-steps.ts';
 import { volumeMounts } from './volume-mounts.ts';
 
 export const rootfsDir = (bundle: string): string => join(bundle, 'rootfs');

@@ -8,6 +8,7 @@
 //   pods/<uid>/volumes/<name>.json            record: this volume is set up
 //   pods/<uid>/csi/<name>.json                record: this volume was published, or is about to be
 //   pods/<uid>/subpaths/<name>/<hash>         bind mount of one subPath of a volume
+//   warm/<id>/                                infra bundle of a sandbox that is no pod's yet
 //   runtime/                                  the OCI runtime's own state (--root)
 // data dir (survives a reboot):
 //   pods/<uid>/volumes/<name>/                emptyDir and files volumes
@@ -41,6 +42,8 @@ export const volumeRecordsDir = (dirs: MachineDirs, uid: PodUid): string =>
   join(runPodDir(dirs, uid), 'volumes');
 export const csiRecordsDir = (dirs: MachineDirs, uid: PodUid): string => join(runPodDir(dirs, uid), 'csi');
 export const subPathsDir = (dirs: MachineDirs, uid: PodUid): string => join(runPodDir(dirs, uid), 'subpaths');
+export const warmDirs = (dirs: MachineDirs): string => join(dirs.runDir, 'warm');
+export const warmDir = (dirs: MachineDirs, id: string): string => join(warmDirs(dirs), id);
 export const runtimeRoot = (dirs: MachineDirs): string => join(dirs.runDir, 'runtime');
 
 export const dataPodDir = (dirs: MachineDirs, uid: PodUid): string => join(dirs.dataDir, 'pods', uid);

@@ -3,7 +3,7 @@ import { mkdir, rm, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ContainerId, PodUid } from '../base/brand.ts';
 import type { Clock } from '../base/clock.ts';
-import { PodwrightError } from '../base/errors.ts';
+import { isPodwrightError, PodwrightError } from '../base/errors.ts';
 import { errnoOf } from '../base/files.ts';
 import type { Log } from '../base/log.ts';
 import { attachToContainer } from './attach.ts';
@@ -35,6 +35,7 @@ import {
   setUpVolumes,
   volumeAttributes,
 } from './volumes/volumes.ts';
+import { createWarmSandboxes, type WarmSandboxes } from './warm-sandboxes.ts';
 
 export type LinuxMachineOptions = {
   readonly dirs: MachineDirs;
@@ -47,12 +48,18 @@ export type LinuxMachineOptions = {
   readonly infra: Infra;
   /** What all pods may use together: the kubelet's enforceNodeAllocatable. Absent: all there is. */
   readonly podsTogether?: CgroupResources | undefined;
+  /** Most sandboxes that are kept ready for pods to come; 0 for none. */
+  readonly warmSandboxes: number;
   readonly clock: Clock;
   readonly log: Log;
 };
 
-/** The machine, and which OCI runtime it found to work. */
-export type LinuxMachine = Machine & { readonly runtime: RuntimeName };
+export type LinuxMachine = Machine & {
+  /** The OCI runtime that was found to work. */
+  readonly runtime: RuntimeName;
+  /** Before the network is taken away: close() does it, too. */
+  endWarmSandboxes(): Promise<void>;
+};
 
 function volumesOf(dirs: MachineDirs, images: RootfsSource): Volumes {
   return {
@@ -125,19 +132,22 @@ export async function createLinuxMachine(options: LinuxMachineOptions): Promise<
   const containers = new Containers(context);
   const sandboxes = createSandboxWatches(context);
   await Promise.all([containers.adopt(), sandboxes.adopt()]);
-  const stopSweeping = keepSwept(context);
-  return { ...machineOf(context, { containers, sandboxes, listeners, stopSweeping }), runtime: runtime.name };
+  const warm = createWarmSandboxes(context, options.warmSandboxes);
+  const stopSweeping = keepSwept(context, warm);
+  const parts = { containers, sandboxes, warm, listeners, stopSweeping };
+  return { ...machineOf(context, parts), runtime: runtime.name, endWarmSandboxes: () => warm.close() };
 }
 
 type Parts = {
   readonly containers: Containers;
   readonly sandboxes: SandboxWatches;
+  readonly warm: WarmSandboxes;
   readonly listeners: Set<(uid: PodUid) => void>;
   readonly stopSweeping: () => Promise<void>;
 };
 
 function machineOf(context: MachineContext, parts: Parts): Machine {
-  const { containers, sandboxes, listeners, stopSweeping } = parts;
+  const { containers, sandboxes, warm, listeners, stopSweeping } = parts;
   const { records, volumes, cgroups, dirs } = context;
 
   const stop = async (uid: PodUid, attempt: number): Promise<void> => {
@@ -160,6 +170,7 @@ function machineOf(context: MachineContext, parts: Parts): Machine {
   };
 
   const removePod = async (uid: PodUid): Promise<void> => {
+    warm.busy();
     const pod = records.pod(uid);
     if (pod === undefined) return;
     for (const attempt of [...pod.sandboxes.keys()]) await removeSandbox(uid, attempt);
@@ -169,6 +180,17 @@ function machineOf(context: MachineContext, parts: Parts): Machine {
       await cgroups.remove(cgroups.podPath(uid, qosClass));
     await rm(podLogDir(dirs, pod.identity), { recursive: true, force: true });
     await records.dropPod(uid);
+  };
+
+  const createContainer: Machine['createContainer'] = async (config, signal) => {
+    warm.busy();
+    try {
+      return await containers.create(config, signal);
+    } catch (error) {
+      // It may be for want of a process or memory: the next try finds all there is.
+      if (isPodwrightError(error, 'CreateFailed')) await warm.giveBack();
+      throw error;
+    }
   };
 
   const running = (id: ContainerId): ContainerRecord => {
@@ -191,7 +213,8 @@ function machineOf(context: MachineContext, parts: Parts): Machine {
     podUsage: (uid) => podUsage(context, records.pod(uid)),
     nodeUsage: () => nodeUsage(dirs.dataDir),
     createSandbox: async (config, signal) => {
-      await createSandbox(context, config, signal);
+      warm.busy();
+      await createSandbox(context, config, { warm, signal });
       const record = records.sandbox(config.pod.uid, config.attempt);
       sandboxes.unwatch(config.pod.uid, config.attempt);
       if (record !== undefined) sandboxes.watch(record);
@@ -203,8 +226,11 @@ function machineOf(context: MachineContext, parts: Parts): Machine {
       await volumes.setUp(setup, signal);
     },
     removePod,
-    createContainer: (config, signal) => containers.create(config, signal),
-    startContainer: (id) => containers.start(id),
+    createContainer,
+    startContainer: (id) => {
+      warm.busy();
+      return containers.start(id);
+    },
     signalContainer: (id, signal) => containers.signal(id, signal),
     updateContainerResources: (id, resources, podResources) =>
       containers.updateResources(id, resources, podResources),
@@ -235,6 +261,7 @@ function machineOf(context: MachineContext, parts: Parts): Machine {
     ...containerLogs(context, onChange),
     close: async () => {
       await stopSweeping();
+      await warm.close();
       containers.close();
       sandboxes.close();
       listeners.clear();

@@ -1,17 +1,15 @@
 // TCP connections to ports inside a pod's network, also to those that listen on the loopback address only. A socket belongs
-// to the network namespace in which it was made, for ever; so the engine's thread steps into the pod's namespace, makes the
-// socket, and steps back, in one turn of the event loop.
+// to the network namespace in which it was made, for ever; so the engine's thread makes it inside the pod's.
 import { closeSync, openSync } from 'node:fs';
 import { Socket } from 'node:net';
 import koffi from 'koffi';
 import { PodwrightError } from '../base/errors.ts';
 import { errnoName, libc, systemCallError } from './system/libc.ts';
+import { inNamespace } from './system/namespaces.ts';
 
-const setns = libc.func('int setns(int fd, int type)');
 const socket = libc.func('int socket(int domain, int type, int protocol)');
 const connect = libc.func('int connect(int fd, const void *address, unsigned int length)');
 
-const CLONE_NEWNET = 0x40000000;
 const AF_INET = 2;
 const AF_INET6 = 10;
 /** SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC */
@@ -28,21 +26,15 @@ function loopback(family: number, port: number): Buffer {
 }
 
 function makeSocketIn(netnsPath: string, family: number): number {
-  const own = openSync('/proc/thread-self/ns/net', 'r');
-  const other = openSync(netnsPath, 'r');
+  const namespace = openSync(netnsPath, 'r');
   try {
-    if (setns(other, CLONE_NEWNET) !== 0) throw systemCallError(`enter ${netnsPath}`);
-    try {
+    return inNamespace('net', namespace, () => {
       const fd: number = socket(family, STREAM, 0);
       if (fd < 0) throw systemCallError('make a socket');
       return fd;
-    } finally {
-      // An engine that stayed in a pod's network could do nothing right any more: this is not to be caught.
-      if (setns(own, CLONE_NEWNET) !== 0) process.abort();
-    }
+    });
   } finally {
-    closeSync(own);
-    closeSync(other);
+    closeSync(namespace);
   }
 }
 

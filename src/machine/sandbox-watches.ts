@@ -5,7 +5,8 @@ import type { PodUid } from '../base/brand.ts';
 import { errorText } from '../base/errors.ts';
 import type { MachineContext } from './machine-context.ts';
 import type { SandboxRecord } from './records.ts';
-import { sandboxIdOf, watchInfra } from './sandbox.ts';
+import { watchInfra } from './sandbox.ts';
+import { sandboxIdOf } from './sandbox-steps.ts';
 import { isAlive } from './system/processes.ts';
 
 export type SandboxWatches = {

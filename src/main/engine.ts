@@ -40,6 +40,8 @@ export type EngineOptions = MachineDirs & {
   /** Holds the ranges of all nodes. */
   readonly clusterCidr: string;
   readonly runtime?: 'crun' | 'runc' | undefined;
+  /** Sandboxes kept ready for pods to come. Absent: a few. */
+  readonly warmSandboxes?: number | undefined;
   /** A directory of the user's own CNI configurations. */
   readonly cniConfDir?: string | undefined;
   /** Longest restart back-off in milliseconds. Absent: Kubernetes' 5 minutes. */
@@ -115,7 +117,10 @@ async function wire(options: EngineOptions, undo: Undo): Promise<Engine> {
         api,
         machines.nodes.map(({ machine }) => machine),
       );
-      for (const { network } of machines.nodes) await network.tearDown();
+      for (const { machine, network } of machines.nodes) {
+        await machine.endWarmSandboxes();
+        await network.tearDown();
+      }
     },
   };
 }
@@ -143,6 +148,7 @@ async function startMachines(
   undo: Undo,
 ): Promise<Machines> {
   const { clusterCidr, runtime, cniConfDir, maxContainerRestartPeriod, kubelet, log } = options;
+  const { warmSandboxes = BOUNDS.warmSandboxes } = options;
   const signal = AbortSignal.timeout(BOUNDS.programTimeoutMs);
   const infra = { rootfs: await ensurePauseRootfs(images, { signal }), args: ['/pause'] };
   const restartPeriodMsMax = maxContainerRestartPeriod;
@@ -151,6 +157,7 @@ async function startMachines(
     infra,
     clusterCidr,
     runtime,
+    warmSandboxes,
     cniConfDir,
     restartPeriodMsMax,
     kubelet,

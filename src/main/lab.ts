@@ -104,6 +104,8 @@ export async function runLab(options: LabOptions): Promise<void> {
     nodes,
     clusterCidr,
     runtime,
+    // A lab shows where pods go, not how soon.
+    warmSandboxes: 0,
     log: createLog({ level: 'warn' }),
   });
   try {

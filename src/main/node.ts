@@ -42,6 +42,7 @@ export type NodeParts = {
   /** Holds every node's range: pods reach each other under their own addresses. */
   readonly clusterCidr: string;
   readonly runtime?: 'crun' | 'runc' | undefined;
+  readonly warmSandboxes: number;
   readonly cniConfDir?: string | undefined;
   readonly restartPeriodMsMax?: number | undefined;
   readonly kubelet?: KubeletConfiguration | undefined;
@@ -75,7 +76,7 @@ export async function makeDirs({ dataDir, runDir, logDir }: MachineDirs): Promis
 
 export async function startMachine(options: NodeOptions, parts: NodeParts): Promise<NodeMachine> {
   const { dirs, podCidr, capacity } = options;
-  const { images, infra, runtime, clusterCidr, cniConfDir, clock, log } = parts;
+  const { images, infra, runtime, warmSandboxes, clusterCidr, cniConfDir, clock, log } = parts;
   await makeDirs(dirs);
   const instance = await instanceOf(dirs.dataDir);
   const network = createPodNetwork({
@@ -90,8 +91,19 @@ export async function startMachine(options: NodeOptions, parts: NodeParts): Prom
   });
   await network.start();
   const podsTogether = capacity === undefined ? undefined : limitsOf({ ...computerCapacity(), ...capacity });
-  const common = { dirs, instance, runtime, network, images, infra, podsTogether, clock, log };
-  return { options, network, machine: await createLinuxMachine(common) };
+  const machine = await createLinuxMachine({
+    dirs,
+    instance,
+    runtime,
+    network,
+    images,
+    infra,
+    podsTogether,
+    warmSandboxes,
+    clock,
+    log,
+  });
+  return { options, network, machine };
 }
 
 export function agentOf({ options, machine }: NodeMachine, api: ResourceApi, parts: NodeParts): Agent {

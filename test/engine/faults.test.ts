@@ -46,7 +46,8 @@ const cases = Number(process.env.PODWRIGHT_RUNS ?? 1) > 1 ? [...CASES, ...MORE_C
 describe('a program that stands between the engine and the kernel', () => {
   const programs = new FaultyPrograms(['runc', 'conmon', 'nft']);
   const engine = new TestEngine({
-    arguments: ['--runtime=runc'],
+    // A warm sandbox would spare a pod the fault.
+    arguments: ['--runtime=runc', '--warm-sandboxes=0'],
     env: {
       PODWRIGHT_PROGRAM_PATH: programs.path,
       PODWRIGHT_PROGRAM_TIMEOUT_SECONDS: String(TIMEOUT_SECONDS),

@@ -11,7 +11,7 @@ import { connectApi, readKubeconfig } from '../../src/client/http-client.ts';
 import type { ResourceApi } from '../../src/client/resource-api.ts';
 import { PODS } from '../../src/client/resources.ts';
 import type { Pod } from '../../src/kube/api-types.ts';
-import { tracesOfPods } from './leaks.ts';
+import { traces, tracesOfPods } from './leaks.ts';
 import { freePort } from './ports.ts';
 
 export const ROOT = join(import.meta.dirname, '../..');
@@ -213,7 +213,9 @@ export class TestEngine {
       );
     } finally {
       // Ends the pods, takes away the bridge and the firewall table.
+      const { instance } = this;
       await this.kill('SIGUSR2');
+      assert.deepEqual(traces({ dirs: [this.dataDir, this.runDir, this.logDir], instance }), []);
       for (const dir of this.#small) execFileSync('umount', [dir]);
       rmSync(this.dir, { recursive: true, force: true });
     }

@@ -1,9 +1,12 @@
 // What an engine with these directories has on the machine right now, read from the kernel and not from the engine:
 // processes, mounts, cgroups, network devices, firewall rules, address leases, directories. A clean machine gives an
-// empty list.
+// empty list. A running engine may hold warm sandboxes; they are known by their names, and whatever bears none is a pod's.
 import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+
+/** The id of a warm sandbox, which is in every name it has. */
+export const WARM = /\bwarm-[0-9a-f]{8}_0\b/;
 
 export type Traces = { readonly dirs: readonly string[]; readonly instance: string };
 
@@ -27,10 +30,16 @@ function processes({ dirs, instance }: Traces): string[] {
   return (
     readdirSync('/proc')
       .filter((name) => /^\d+$/.test(name) && name !== String(process.pid))
+      .map((pid) => ({ pid, command: commandOf(pid), cgroup: cgroupOf(pid) }))
       // A dead one that the machine's init has not collected yet (its command line is empty) holds nothing.
-      .filter((pid) => commandOf(pid) !== '')
-      .filter((pid) => cgroupOf(pid).includes(instance) || dirs.some((dir) => isMonitor(commandOf(pid), dir)))
-      .map((pid) => `process ${pid}: ${commandOf(pid).slice(0, 120)}`)
+      .filter(({ command }) => command !== '')
+      .filter(
+        ({ command, cgroup }) => cgroup.includes(instance) || dirs.some((dir) => isMonitor(command, dir)),
+      )
+      .map(({ pid, command, cgroup }) => {
+        const warm = WARM.exec(command + cgroup)?.[0] ?? '';
+        return `process ${pid}: ${command.slice(0, 120)} ${warm}`.trim();
+      })
   );
 }
 
@@ -50,7 +59,8 @@ function cgroups({ instance }: Traces): string[] {
   const walk = (dir: string, depth: number): void => {
     for (const entry of readdirSync(dir, { withFileTypes: true })) {
       if (!entry.isDirectory()) continue;
-      if (entry.name.includes('pod') && dir.includes(instance)) found.push(`cgroup ${join(dir, entry.name)}`);
+      if (/pod|^warm-/.test(entry.name) && dir.includes(instance))
+        found.push(`cgroup ${join(dir, entry.name)}`);
       else if (depth > 0) walk(join(dir, entry.name), depth - 1);
     }
   };
@@ -69,21 +79,42 @@ function output(program: string, args: readonly string[]): string {
 /** Longest that the kernel may take to let go of a network namespace that nobody is in. */
 const NAMESPACE_END_MS = 30_000;
 
-/** Pods' ends of the network: veths on the engine's bridge and rules that name one of its pods. */
-function network({ dirs, instance }: Traces): string[] {
-  const bridge = `pw-${instance}`;
-  const ports = (): string[] =>
-    output('ip', ['-o', 'link', 'show', 'master', bridge]).split('\n').filter(Boolean);
+/** Veths on the engine's bridge, each with the warm sandbox it belongs to, if any. */
+function veths({ dirs, instance }: Traces): string[] {
+  const warm = warmVeths(dirs);
+  return output('ip', ['-o', 'link', 'show', 'master', `pw-${instance}`])
+    .split('\n')
+    .filter(Boolean)
+    .map((line) => line.split(':')[1]?.trim() ?? line)
+    .map((name) => `veth ${name} ${warm.get(/(.{8})@/.exec(name)?.[1] ?? '') ?? ''}`.trim());
+}
+
+/** Ends of the network and rules that name a pod. */
+function network(where: Traces): string[] {
   // The kernel takes a dead pod's interfaces away a moment after its namespace.
   const untilMs = Date.now() + NAMESPACE_END_MS;
-  let left = ports();
-  while (left.length > 0 && Date.now() < untilMs) left = ports();
-  const veths = left.map((line) => `veth ${line.split(':')[1]?.trim() ?? line}`);
+  let left = veths(where);
+  while (left.some((veth) => !WARM.test(veth)) && Date.now() < untilMs) left = veths(where);
   const rules = output('iptables-save', [])
     .split('\n')
-    .filter((line) => dirs.some((dir) => line.includes(dir)))
+    .filter((line) => where.dirs.some((dir) => line.includes(dir)))
     .map((line) => `rule ${line}`);
-  return [...veths, ...rules];
+  return [...left, ...rules];
+}
+
+/** Warm sandboxes by the last eight letters of their veth's name, which are their address. */
+export function warmVeths(dirs: readonly string[]): ReadonlyMap<string, string> {
+  const leases = dirs.map((dir) => join(dir, 'network/leases')).filter((dir) => existsSync(dir));
+  const found = leases.flatMap((dir) =>
+    readdirSync(dir)
+      .filter((name) => name.startsWith('warm-'))
+      .map((name) => {
+        const { address } = JSON.parse(readFileSync(join(dir, name), 'utf8')) as { address: string };
+        const digits = address.split('.').map((byte) => Number(byte).toString(16).padStart(2, '0'));
+        return [digits.join(''), name] as const;
+      }),
+  );
+  return new Map(found);
 }
 
 function filesBelow(dir: string, keep: (name: string) => boolean): string[] {
@@ -100,10 +131,16 @@ function files({ dirs }: Traces): string[] {
     ...filesBelow(join(dir, 'runtime'), () => true),
     ...filesBelow(join(dir, 'network', 'leases'), () => true),
     ...filesBelow(join(dir, 'cni', 'results'), () => true),
+    ...filesBelow(join(dir, 'warm'), () => true),
   ]);
 }
 
-/** Everything of any pod that is still there. The bridge and the engine's own table may stay: no pod's. */
-export function tracesOfPods(traces: Traces): readonly string[] {
-  return [...processes(traces), ...mounts(traces), ...cgroups(traces), ...network(traces), ...files(traces)];
+/** Everything that any pod or warm sandbox has. The bridge and the engine's own table may stay. */
+export function traces(where: Traces): readonly string[] {
+  return [...processes(where), ...mounts(where), ...cgroups(where), ...network(where), ...files(where)];
+}
+
+/** The same without what bears a warm sandbox' name: everything of any pod that is still there. */
+export function tracesOfPods(where: Traces): readonly string[] {
+  return traces(where).filter((trace) => !WARM.test(trace));
 }

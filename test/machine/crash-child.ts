@@ -1,11 +1,12 @@
 // A program for crash.test.ts: an engine that starts pods until it is killed. Arguments: the rig's parts as JSON.
 import { systemClock } from '../../src/base/clock.ts';
 import { silentLog } from '../../src/base/log.ts';
-import { openLinuxMachine, type RigParts } from './linux-rig.ts';
+import { openLinuxMachine, type RigParts, untilWarm } from './linux-rig.ts';
 import { containerConfig, podIdentity, sandboxConfig } from './machine-contract.ts';
 
 const parts = JSON.parse(process.argv[2] ?? '') as RigParts;
 const machine = await openLinuxMachine(parts, { clock: systemClock(), log: silentLog });
+await untilWarm(parts);
 const never = new AbortController().signal;
 
 async function startPod(name: string): Promise<void> {

@@ -21,10 +21,8 @@ async function crashAfter(rig: LinuxRig, ms: number): Promise<void> {
   await ended;
 }
 
-test('an engine is killed in the middle of starting pods; nothing is lost and nothing is left', {
-  timeout: 600_000,
-}, async () => {
-  const rig = await makeLinuxRig();
+async function crashAndLook(warmSandboxes: number): Promise<void> {
+  const rig = await makeLinuxRig({ warmSandboxes });
   try {
     for (const ms of [20, 60, 110, 170, 240, 333]) {
       await crashAfter(rig, ms);
@@ -46,4 +44,12 @@ test('an engine is killed in the middle of starting pods; nothing is lost and no
   } finally {
     await rig.end();
   }
+}
+
+test('an engine is killed in the middle of starting pods; nothing is lost and nothing is left', async () => {
+  await crashAndLook(0);
+});
+
+test('an engine is killed while pods take warm sandboxes; nothing is lost and nothing is left', async () => {
+  await crashAndLook(3);
 });

@@ -1,8 +1,17 @@
 // A real machine in directories of its own, with Debian's static busybox as its only image.
 
+import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { randomBytes, randomInt } from 'node:crypto';
-import { copyFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { ContainerId } from '../../src/base/brand.ts';
@@ -15,7 +24,8 @@ import type { ImageStore, Machine } from '../../src/machine/machine.ts';
 import { createBridgeNetwork } from '../../src/machine/network/bridge-network.ts';
 import type { Network } from '../../src/machine/network/network.ts';
 import type { RuntimeName } from '../../src/machine/runtime/runtime.ts';
-import { tracesOfPods } from '../lib/leaks.ts';
+import { eventually } from '../lib/engine.ts';
+import { traces, tracesOfPods } from '../lib/leaks.ts';
 import type { Behaviour, Rig } from './machine-contract.ts';
 
 export type LinuxRig = Rig & {
@@ -96,6 +106,7 @@ export type RigParts = {
   readonly imageId: string;
   readonly imageLayer: string;
   readonly pauseRootfs: string;
+  readonly warmSandboxes: number;
 };
 
 export function networkOf({ dirs, instance, podCidr }: RigParts): Network {
@@ -115,12 +126,27 @@ export async function openLinuxMachine(
     network,
     images: stubImages(parts.imageLayer),
     infra: { rootfs: parts.pauseRootfs, args: ['/pause'] },
+    warmSandboxes: parts.warmSandboxes,
     ...options,
   });
 }
 
+/** Those that a pod could take now: having an address is the last step. */
+export const warmSandboxes = ({ dirs }: Pick<RigParts, 'dirs'>): readonly string[] =>
+  readdirSync(join(dirs.dataDir, 'network/leases'))
+    .filter((name) => /^warm-.*\.json$/.test(name))
+    .map((name) => name.slice(0, -'.json'.length));
+
+/** As many as the machine is to keep. */
+export async function untilWarm(parts: RigParts): Promise<void> {
+  const full = () => (warmSandboxes(parts).length === parts.warmSandboxes ? true : undefined);
+  await eventually('the warm sandboxes are ready', full);
+}
+
+export type RigOptions = Partial<Pick<RigParts, 'podCidr' | 'warmSandboxes'>>;
+
 /** Holds the test's file system, network and machine until end(). */
-export async function makeLinuxRig(): Promise<LinuxRig> {
+export async function makeLinuxRig(options: RigOptions = {}): Promise<LinuxRig> {
   const root = mkdtempSync(join(tmpdir(), 'podwright-machine-'));
   const dirs = { dataDir: join(root, 'data'), runDir: join(root, 'run'), logDir: join(root, 'log') };
   for (const dir of Object.values(dirs)) mkdirSync(dir);
@@ -131,10 +157,16 @@ export async function makeLinuxRig(): Promise<LinuxRig> {
     imageId: IMAGE_ID,
     imageLayer: join(root, 'busybox'),
     pauseRootfs: join(root, 'pause'),
+    warmSandboxes: 0,
+    ...options,
   };
   makeBusybox(parts.imageLayer);
   makePause(parts.pauseRootfs);
-  const open = (): Promise<Machine> => openLinuxMachine(parts, { clock: systemClock(), log: silentLog });
+  const open = async (): Promise<Machine> => {
+    const opened = await openLinuxMachine(parts, { clock: systemClock(), log: silentLog });
+    await untilWarm(parts);
+    return opened;
+  };
   let machine = await open();
   return {
     get machine() {
@@ -154,7 +186,10 @@ export async function makeLinuxRig(): Promise<LinuxRig> {
     end: async () => {
       for (const pod of machine.pods()) await machine.removePod(pod.uid);
       await machine.close();
-      await networkOf(parts).tearDown();
+      const network = networkOf(parts);
+      await network.start();
+      await network.tearDown();
+      assert.deepEqual(traces({ dirs: Object.values(dirs), instance: parts.instance }), []);
       rmSync(root, { recursive: true, force: true });
     },
   };

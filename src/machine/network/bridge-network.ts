@@ -104,21 +104,49 @@ class BridgeNetwork implements Network {
       signal.throwIfAborted();
       return [lease.address];
     } catch (error) {
-      await this.remove(request).catch((left: unknown) =>
-        this.#log.warn('undo of a failed network set-up failed; it is tried again with the sandbox', {
-          error: errorText(error),
-          undoError: errorText(left),
-        }),
-      );
+      await this.#undoOf(request, error);
       throw error;
     }
   }
+
+  async #undoOf(request: NetworkRequest, error: unknown): Promise<void> {
+    await this.remove(request).catch((left: unknown) =>
+      this.#log.warn('undo of a failed network set-up failed; it is tried again with the sandbox', {
+        error: errorText(error),
+        undoError: errorText(left),
+      }),
+    );
+  }
+
+  /** Both leases hold the address for a moment: a crash in between leaves it taken until both are removed. */
+  readonly handOver: NonNullable<Network['handOver']> = async (from, request, signal) => {
+    const former = this.#leases.get(from);
+    if (former === undefined) throw new PodwrightError('NetworkFailed', `sandbox ${from} has no address`);
+    const { sandboxId, pod, portMappings } = request;
+    refuseHeldPorts({ pod, portMappings }, this.#leases.values());
+    const lease = { sandboxId, pod, address: former.address, portMappings };
+    this.#leases.set(sandboxId, lease);
+    try {
+      replaceFile(this.#leasePath(sandboxId), JSON.stringify(lease));
+      await this.#openPorts(lease);
+      signal.throwIfAborted();
+    } catch (error) {
+      await this.#undoOf(request, error);
+      throw error;
+    }
+    await this.#forget(from);
+    return [lease.address];
+  };
 
   /** The pair of interfaces ends with the pod's namespace: taking it away by hand would make each removal wait for it. */
   async remove({ sandboxId }: NetworkRequest): Promise<void> {
     const lease = this.#leases.get(sandboxId);
     if (lease === undefined) return;
     if (lease.portMappings.length > 0) await closeHostPorts(this.#rules, lease);
+    await this.#forget(sandboxId);
+  }
+
+  async #forget(sandboxId: string): Promise<void> {
     await rm(this.#leasePath(sandboxId), { force: true });
     this.#leases.delete(sandboxId);
   }

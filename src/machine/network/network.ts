@@ -23,6 +23,15 @@ export type Network = {
    * namespace that the caller is about to end may be left to the kernel.
    */
   remove(request: NetworkRequest): Promise<void>;
+  /**
+   * Gives what add made for one sandbox, without host ports, to the request's, and opens its host ports. Returns the
+   * addresses. Absent where what was made bears a sandbox's name for ever; then there are no warm sandboxes.
+   */
+  readonly handOver?: (
+    from: string,
+    request: NetworkRequest & { readonly netnsPath: string },
+    signal: AbortSignal,
+  ) => Promise<readonly string[]>;
   /** Engine start: whatever an earlier engine noted, and what the machine needs before the first pod. */
   start(): Promise<void>;
   /** Removes for every sandbox but these: the others no longer exist (after a reboot, for one). Only after start(). */

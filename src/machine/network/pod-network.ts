@@ -27,6 +27,7 @@ export function createPodNetwork(options: PodNetworkOptions): Network {
   return {
     start: () => inTurn((network) => network.start()),
     add: (request, signal) => chosen.add(request, signal),
+    ...(chosen.handOver === undefined ? {} : { handOver: chosen.handOver }),
     remove: (request) => inTurn((network) => network.remove(request)),
     retain: (sandboxIds) => inTurn((network) => network.retain(sandboxIds)),
     tearDown: () => inTurn((network) => network.tearDown()),

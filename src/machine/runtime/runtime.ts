@@ -1,4 +1,5 @@
 // The OCI runtime: crun, else runc; the one that works here, found out by running a container with each.
+import { renameSync } from 'node:fs';
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errorText, PodwrightError } from '../../base/errors.ts';
@@ -126,6 +127,11 @@ export async function runtimeStatus(runtime: Runtime, id: string): Promise<strin
 /** Throws ProgramFailed with the runtime's message. */
 export async function runtimeStart(runtime: Runtime, id: string): Promise<void> {
   await runProgramChecked(runtime.path, [...runtimeArgs(runtime), 'start', id]);
+}
+
+/** Under another name: only for one that the runtime is never asked about again. */
+export function renameContainer(runtime: Runtime, from: string, to: string): void {
+  renameSync(join(runtime.root, from), join(runtime.root, to));
 }
 
 /**

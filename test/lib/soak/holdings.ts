@@ -1,8 +1,10 @@
 // Everything on the machine that an engine made for some pod, as the kernel and the directories show it, each with the
-// pod it belongs to. leaks.ts answers whether there is anything at all; this, whose it is.
+// pod it belongs to. leaks.ts answers whether there is anything at all; this, whose it is. Warm sandboxes are nobody's yet,
+// and known by their names.
 import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { WARM, warmVeths } from '../leaks.ts';
 
 export type Place = {
   readonly instance: string;
@@ -84,10 +86,13 @@ function hostPorts({ instance }: Place): Holding[] {
   }));
 }
 
-/** Interfaces on the engine's bridge. */
-export const vethsOf = ({ instance }: Place): readonly string[] =>
-  namesIn(`/sys/class/net/pw-${instance}/brif`);
+/** Pods' interfaces on the engine's bridge. */
+export function vethsOf({ instance, dataDir }: Place): readonly string[] {
+  const warm = warmVeths([dataDir]);
+  return namesIn(`/sys/class/net/pw-${instance}/brif`).filter((name) => !warm.has(name.slice(-8)));
+}
 
 export function holdings(place: Place): readonly Holding[] {
-  return [mounts, cgroups, monitors, files, hostPorts].flatMap((read) => read(place));
+  const all = [mounts, cgroups, monitors, files, hostPorts].flatMap((read) => read(place));
+  return all.filter(({ what }) => !WARM.test(what));
 }

@@ -5,9 +5,10 @@
 //   for the one call that opens the socket and is back before anything else can run.
 // - The kernel may keep a sender waiting for its big network lock (rtnl): sending happens on a thread of koffi's, never on
 //   the event loop.
-import { closeSync, constants, openSync } from 'node:fs';
+import { closeSync } from 'node:fs';
 import { PodwrightError } from '../../../base/errors.ts';
 import { errnoName, libc, systemCallError } from '../../system/libc.ts';
+import { inNamespace } from '../../system/namespaces.ts';
 import {
   decodeAttributes,
   decodeMessages,
@@ -23,7 +24,6 @@ const setsockopt = libc.func(
 );
 const send = libc.func('long send(int fd, const void *bytes, size_t length, int flags)');
 const recv = libc.func('long recv(int fd, _Out_ void *bytes, size_t length, int flags)');
-const setns = libc.func('int setns(int fd, int type)');
 
 const AF_NETLINK = 16;
 const SOCK_RAW_CLOEXEC = 3 | 0o2000000;
@@ -31,7 +31,6 @@ const SOL_NETLINK = 270;
 /** The answer to a message does not repeat the message, and may carry the kernel's own words. */
 const OPTIONS = { EXT_ACK: 11, CAP_ACK: 10 } as const;
 const MSG_DONTWAIT = 0x40;
-const CLONE_NEWNET = 0x40000000;
 const NLMSG_ERROR = 2;
 const NLMSG_DONE = 3;
 const NLM_F_ACK_TLVS = 0x200;
@@ -57,22 +56,6 @@ function openSocket(protocol: number): number {
   return fd;
 }
 
-/** Synchronous from end to end: no other code of this process ever sees the foreign namespace. */
-function openSocketIn(netns: number): number {
-  const own = openSync('/proc/thread-self/ns/net', constants.O_RDONLY);
-  try {
-    if (setns(netns, CLONE_NEWNET) !== 0) throw systemCallError("enter a pod's network namespace");
-    try {
-      return openSocket(NETLINK.ROUTE);
-    } finally {
-      // A thread that cannot come back would make every later pod's network in the wrong place.
-      if (setns(own, CLONE_NEWNET) !== 0) process.abort();
-    }
-  } finally {
-    closeSync(own);
-  }
-}
-
 function answerOf({ flags, body }: NetlinkReply, replies: readonly NetlinkReply[]): Answer {
   const errno = -body.readInt32LE(0);
   if (errno === 0) return { kind: 'ok', replies };
@@ -89,7 +72,8 @@ export type NetlinkSocket = {
 
 /** Of this process' own namespace, or of the one that is open as `netns`. */
 export function openNetlink(protocol: number, netns?: number): NetlinkSocket {
-  const fd = netns === undefined ? openSocket(protocol) : openSocketIn(netns);
+  const fd =
+    netns === undefined ? openSocket(protocol) : inNamespace('net', netns, () => openSocket(protocol));
   let sequence = 0;
 
   const sendAll = (bytes: Buffer): Promise<void> =>
