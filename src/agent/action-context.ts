@@ -11,6 +11,7 @@ import type { NodeFacts } from './downward.ts';
 import type { ImagePuller } from './image-puller.ts';
 import type { HookNote, Observed, ReadyImage } from './observed.ts';
 import type { PodEvents } from './pod-events.ts';
+import type { ApiEndpoints } from './service-env.ts';
 import type { SourceCache } from './source-cache.ts';
 
 export type NodeInfo = {
@@ -20,6 +21,7 @@ export type NodeInfo = {
   /** "crun": scheme of containerID. */
   readonly runtime: string;
   readonly dns?: DnsConfig | undefined;
+  readonly apiEndpoints?: ApiEndpoints | undefined;
   readonly restartPeriodMsMax?: number | undefined;
 };
 

@@ -26,6 +26,7 @@ import { createNodeApi } from './node-api.ts';
 import { type NodeDescription, NodeRegistration } from './node-registration.ts';
 import { PodWorker } from './pod-worker.ts';
 import { rotateLogs } from './rotate-logs.ts';
+import type { ApiEndpoints } from './service-env.ts';
 import { SourceCache } from './source-cache.ts';
 import { StaticPods } from './static-pods.ts';
 
@@ -49,6 +50,8 @@ export type AgentOptions = {
   readonly version?: string | undefined;
   /** The node's own resolver, merged under a pod's dnsConfig. Absent: such pods get dnsConfig alone. */
   readonly nodeDns?: DnsConfig | undefined;
+  /** Where containers find the API. Absent: they are not told. */
+  readonly apiEndpoints?: ApiEndpoints | undefined;
   /** For tests: 0..1. */
   readonly random?: (() => number) | undefined;
   /** The longest restart back-off (KEP-5593). Absent: Kubernetes' 5 minutes. */
@@ -82,7 +85,11 @@ export function createAgent(options: AgentOptions): Agent {
     runCheck: checkRunner(machine),
     random: options.random ?? Math.random,
     requestsOfOthers: (uid) => requestsOfAll([...workers].filter(([other]) => other !== uid)),
-    node: { ...nodeInfo(node, options.nodeDns), restartPeriodMsMax: options.restartPeriodMsMax },
+    node: {
+      ...nodeInfo(node, options.nodeDns),
+      apiEndpoints: options.apiEndpoints,
+      restartPeriodMsMax: options.restartPeriodMsMax,
+    },
   };
   const recorder = createEventRecorder({ api, clock, log, component: 'kubelet', host: node.name });
   const registration = new NodeRegistration({ api, images: machine.images, clock, log, node });

@@ -8,6 +8,7 @@ import type { NodeFacts } from './downward.ts';
 import { expand } from './expansion.ts';
 import { containerResources, oomScoreAdj } from './resource-config.ts';
 import { containerSecurity } from './security-config.ts';
+import type { Endpoint } from './service-env.ts';
 import { configFailed, type Sources } from './sources.ts';
 
 export type InstancePlan = {
@@ -23,6 +24,8 @@ export type ConfigContext = {
   readonly pod: Pod;
   readonly sources: Sources;
   readonly facts: NodeFacts;
+  /** Where this pod reaches the API. */
+  readonly api?: Endpoint | undefined;
   readonly instance: InstancePlan;
 };
 

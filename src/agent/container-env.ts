@@ -1,15 +1,22 @@
-// A container's environment from the spec: envFrom first, then env over it, each value able to use those before it.
+// A container's environment: the service's variables, envFrom over them, then env, each value able to use those before it.
 // Pure. Errors are ConfigFailed in the kubelet's words; they become CreateContainerConfigError.
 import type { Container, EnvVar, EnvVarSource, Pod } from '../kube/api-types.ts';
 import { fieldValue, type NodeFacts, resourceFieldValue } from './downward.ts';
 import { expand } from './expansion.ts';
+import { type Endpoint, serviceEnv } from './service-env.ts';
 import { configFailed, requireConfigMap, requireSecret, type Sources } from './sources.ts';
 
-export type EnvContext = { readonly pod: Pod; readonly sources: Sources; readonly facts: NodeFacts };
+export type EnvContext = {
+  readonly pod: Pod;
+  readonly sources: Sources;
+  readonly facts: NodeFacts;
+  /** Where this pod reaches the API. */
+  readonly api?: Endpoint | undefined;
+};
 
 /** By name, in the order of first appearance. */
 export function containerEnv(container: Container, context: EnvContext): ReadonlyMap<string, string> {
-  const env = new Map<string, string>();
+  const env = new Map<string, string>(context.api === undefined ? [] : serviceEnv(context.api));
   for (const [name, value] of entriesFrom(container, context.sources)) env.set(name, value);
   for (const variable of container.env ?? []) {
     const value = envValue(variable, container, { ...context, env });

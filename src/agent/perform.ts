@@ -16,6 +16,7 @@ import { pullForPod, pullVolumeImages } from './pull-image.ts';
 import { containerResources, podResources } from './resource-config.ts';
 import { runHook } from './run-hook.ts';
 import { sandboxConfig } from './sandbox-config.ts';
+import { apiEndpointOf } from './service-env.ts';
 import type { SourceCache } from './source-cache.ts';
 import { volumeSetup } from './volume-config.ts';
 
@@ -138,6 +139,7 @@ async function createContainer(action: ActionOf<'createContainer'>, context: Act
   const config = containerConfig(containerOf(context, name), {
     pod: podOf(context),
     ...resolved(context),
+    api: apiEndpointOf(podOf(context), parts.node.apiEndpoints),
     instance: { attempt, sandboxAttempt, imageId, imageUser, annotations },
   });
   await parts.machine.createContainer(config, signal);

@@ -5,17 +5,23 @@ import type { DnsConfig, PortMapping, SandboxConfig } from '../machine/machine.t
 import { podIdentity } from './container-config.ts';
 import { allContainers } from './container-instances.ts';
 import { podResources } from './resource-config.ts';
+import { type ApiEndpoints, apiEndpointOf, serviceNames } from './service-env.ts';
 import { configFailed } from './sources.ts';
 
 /** Longest host name Linux takes is 64 bytes; Kubernetes cuts at 63. */
 const HOSTNAME_MAX = 63;
 
-export type NodeNames = { readonly name: string; readonly dns?: DnsConfig | undefined };
+export type NodeNames = {
+  readonly name: string;
+  readonly dns?: DnsConfig | undefined;
+  readonly apiEndpoints?: ApiEndpoints | undefined;
+};
 
 export function sandboxConfig(pod: Pod, attempt: number, node: NodeNames): SandboxConfig {
   const spec = pod.spec;
   if (spec === undefined) throw configFailed('the pod has no spec');
   const isHostNetwork = spec.hostNetwork === true;
+  const api = apiEndpointOf(pod, node.apiEndpoints);
   return {
     pod: podIdentity(pod),
     attempt,
@@ -27,6 +33,7 @@ export function sandboxConfig(pod: Pod, attempt: number, node: NodeNames): Sandb
     },
     portMappings: isHostNetwork ? [] : portMappings(pod),
     dns: dnsOf(pod, node.dns),
+    services: api === undefined ? [] : [{ ip: api.host, hostnames: serviceNames(pod) }],
     hostAliases: (spec.hostAliases ?? []).map(({ ip, hostnames = [] }) => ({ ip, hostnames })),
     sysctls: Object.fromEntries(
       (spec.securityContext?.sysctls ?? []).map(({ name, value }) => [name, value]),

@@ -1,4 +1,5 @@
-// Follows exactly the ConfigMaps, Secrets and claims that pods here refer to, and the volumes those claims are bound to:
+// What pods here are made of: the tokens in their volumes, and the ConfigMaps, Secrets and claims they refer to, with the
+// volumes those claims are bound to. Exactly those are followed:
 // one watch per object, shared by its users, ended with the last of them (the kubelet's Watch strategy; it needs no right
 // to list others' objects). A change wakes the pods that use the object.
 import { BOUNDS } from '../base/bounds.ts';
@@ -24,6 +25,7 @@ import type {
 } from '../kube/api-types.ts';
 import { isBound } from '../kube/storage.ts';
 import { downwardVersion } from './downward.ts';
+import { ServiceAccountTokens } from './service-account-tokens.ts';
 import { requireBound, type SourceRef, type Sources, sourceRefs } from './sources.ts';
 
 /** A pod's own reference, or the volume a claim of it is bound to. */
@@ -54,10 +56,12 @@ export type SourceCacheOptions = {
 
 export class SourceCache {
   readonly #options: SourceCacheOptions;
+  readonly #tokens: ServiceAccountTokens;
   readonly #entries = new Map<string, Entry>();
 
   constructor(options: SourceCacheOptions) {
     this.#options = options;
+    this.#tokens = new ServiceAccountTokens(options);
   }
 
   /**
@@ -73,7 +77,7 @@ export class SourceCache {
       for (const entry of entries) entry.users.add(uid);
       return Promise.race([Promise.all(entries.map((entry) => entry.synced)), aborted]);
     };
-    await follow(refsOf(pod));
+    await Promise.all([follow(refsOf(pod)), this.#tokens.load(uid, pod, signal)]);
     if (this.#unbound(pod).length > 0) await Promise.race([this.#bindingTime(signal), aborted]);
     const sources = this.sources(namespaceOf(pod));
     for (const { name } of this.#unbound(pod)) requireBound(sources, name);
@@ -85,7 +89,9 @@ export class SourceCache {
   /** Changes with anything the pod's volumes and environment are made of; undefined until all of it is known. */
   version(pod: Pod): string | undefined {
     if (this.#unbound(pod).length > 0) return undefined;
-    const parts = [downwardVersion(pod)];
+    const tokens = this.#tokens.version(pod);
+    if (tokens === undefined) return undefined;
+    const parts = [downwardVersion(pod), tokens];
     for (const followed of [...refsOf(pod), ...this.#volumesOf(pod)]) {
       const entry = this.#entries.get(keyOf(followed));
       if (entry?.isSynced !== true) return undefined;
@@ -104,10 +110,12 @@ export class SourceCache {
         find({ kind: 'PersistentVolumeClaim', namespace, name }) as PersistentVolumeClaim | undefined,
       volume: (name) => find({ kind: 'PersistentVolume', name }) as PersistentVolume | undefined,
       driver: (name) => find({ kind: 'CSIDriver', name }) as CSIDriver | undefined,
+      token: (pod, projection) => this.#tokens.token(pod, projection),
     };
   }
 
   release(uid: PodUid): void {
+    this.#tokens.release(uid);
     for (const [key, entry] of this.#entries) {
       if (!entry.users.delete(uid) || entry.users.size > 0) continue;
       entry.abort.abort();
@@ -116,6 +124,7 @@ export class SourceCache {
   }
 
   stop(): void {
+    this.#tokens.stop();
     for (const entry of this.#entries.values()) entry.abort.abort();
     this.#entries.clear();
   }

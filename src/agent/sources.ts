@@ -10,6 +10,7 @@ import type {
   PersistentVolumeClaim,
   Pod,
   Secret,
+  ServiceAccountTokenProjection,
 } from '../kube/api-types.ts';
 import { claimNameOf, isBound } from '../kube/storage.ts';
 import { everyContainer } from './container-instances.ts';
@@ -27,6 +28,8 @@ export type Sources = {
   claim(name: string): PersistentVolumeClaim | undefined;
   volume(name: string): PersistentVolume | undefined;
   driver(name: string): CSIDriver | undefined;
+  /** A token of the pod's ServiceAccount. */
+  token(pod: Pod, projection: ServiceAccountTokenProjection): string | undefined;
 };
 
 /** Every object the pod's containers, volumes and pulls refer to, each once. */

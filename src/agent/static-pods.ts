@@ -17,9 +17,9 @@ import { runInformer } from '../client/informer.ts';
 import type { ResourceApi } from '../client/resource-api.ts';
 import { PODS } from '../client/resources.ts';
 import type { ObjectMeta, Pod, PodSpec } from '../kube/api-types.ts';
+import { isStaticPod, MIRROR_ANNOTATION } from '../kube/pod.ts';
 
-/** Kubernetes' annotations of static pods and their mirrors. */
-const MIRROR = 'kubernetes.io/config.mirror';
+/** Kubernetes' annotations of static pods, beside the mirror's. */
 const HASH = 'kubernetes.io/config.hash';
 const SOURCE = 'kubernetes.io/config.source';
 
@@ -54,7 +54,7 @@ export class StaticPods {
     const { promise: synced, resolve } = Promise.withResolvers<void>();
     const handlers = {
       onObject: (pod: Pod) => {
-        if (pod.metadata?.annotations?.[MIRROR] !== undefined) this.#present.set(keyOf(pod), pod);
+        if (isStaticPod(pod)) this.#present.set(keyOf(pod), pod);
       },
       onDelete: (pod: Pod) => {
         if (this.#present.delete(keyOf(pod))) this.#wake();
@@ -178,7 +178,7 @@ export function parseManifest(text: string, path: string, nodeName: string): rea
           ...metadata,
           name: `${metadata.name}-${nodeName}`,
           namespace: metadata.namespace ?? 'default',
-          annotations: { ...metadata.annotations, [MIRROR]: hash, [HASH]: hash, [SOURCE]: path },
+          annotations: { ...metadata.annotations, [MIRROR_ANNOTATION]: hash, [HASH]: hash, [SOURCE]: path },
         },
         spec: { ...spec, nodeName },
       },

@@ -1,7 +1,14 @@
 // The pod's volumes with their contents resolved, as the machine needs them. Pure; throws ConfigFailed in the kubelet's
 // words, naming the volume it is about.
 import { PodwrightError } from '../base/errors.ts';
-import type { DownwardAPIVolumeFile, KeyToPath, ProjectedVolumeSource, Volume } from '../kube/api-types.ts';
+import type {
+  DownwardAPIVolumeFile,
+  KeyToPath,
+  Pod,
+  ProjectedVolumeSource,
+  ServiceAccountTokenProjection,
+  Volume,
+} from '../kube/api-types.ts';
 import { quantityValue } from '../kube/quantity.ts';
 import { claimNameOf, isOwnedBy } from '../kube/storage.ts';
 import type { VolumeConfig, VolumeFile, VolumeSetup } from '../machine/machine.ts';
@@ -183,6 +190,29 @@ function downwardFiles(
   });
 }
 
+/** The user all containers run as, where they say so and agree. */
+function userOf({ spec }: Pod): number | undefined {
+  const containers = [...(spec?.containers ?? []), ...(spec?.initContainers ?? [])];
+  const users = new Set(
+    containers.map(({ securityContext }) => securityContext?.runAsUser ?? spec?.securityContext?.runAsUser),
+  );
+  return users.size === 1 ? [...users][0] : undefined;
+}
+
+/** For nobody else's eyes, once it is known who is meant (KEP-1205, file permission). */
+function tokenFile(
+  projection: ServiceAccountTokenProjection,
+  defaultMode: number,
+  { pod, sources }: VolumeContext,
+): readonly VolumeFile[] {
+  const token = sources.token(pod, projection);
+  if (token === undefined) throw configFailed('the token has not been fetched');
+  const uid = userOf(pod);
+  const isPrivate = uid !== undefined || pod.spec?.securityContext?.fsGroup !== undefined;
+  const mode = isPrivate ? 0o600 : defaultMode;
+  return [{ path: projection.path, content: Buffer.from(token), mode, uid }];
+}
+
 function projectedFiles(source: ProjectedVolumeSource, context: VolumeContext): readonly VolumeFile[] {
   const defaultMode = source.defaultMode ?? DEFAULT_MODE;
   return (source.sources ?? []).flatMap((one): readonly VolumeFile[] => {
@@ -192,6 +222,8 @@ function projectedFiles(source: ProjectedVolumeSource, context: VolumeContext): 
       return secretFiles(one.secret.name ?? '', { ...one.secret, defaultMode }, context);
     if (one.downwardAPI !== undefined)
       return downwardFiles(one.downwardAPI.items ?? [], defaultMode, context);
+    if (one.serviceAccountToken !== undefined)
+      return tokenFile(one.serviceAccountToken, defaultMode, context);
     throw configFailed(`projected source ${Object.keys(one)[0] ?? 'unknown'} is not supported`);
   });
 }

@@ -1,23 +1,30 @@
 // The API server: one table of kinds over the store, in-process as a ResourceApi and over HTTPS for everybody else.
 // It holds no state of its own; it does not know whether an agent or a scheduler is there.
+import { join } from 'node:path';
 import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
 import type { NodeLookup } from '../client/node-api.ts';
 import type { KubeObject, ResourceApi } from '../client/resource-api.ts';
 import { NODES } from '../client/resources.ts';
 import type { Store } from '../store/store.ts';
+import { ensureSystemRoles } from './access/system-roles.ts';
+import { createTokenSigner } from './access/token-signer.ts';
 import { scheduleEventExpiry } from './event-expiry.ts';
 import { type Listening, type ListenOptions, listen } from './http/listen.ts';
+import { ensureAuthority } from './http/pki.ts';
 import { KINDS } from './kinds.ts';
+import { ensureKubernetesService } from './kubernetes-service.ts';
 import { runNamespaceCleaner } from './namespace-cleaner.ts';
 import { countObjects } from './object-figures.ts';
 import type { HealthCheck, ServerParts } from './request.ts';
 import { createResources } from './resources.ts';
 import { storageKey, storagePrefix } from './storage-key.ts';
-import { ensureDefaultServiceAccount, ensureSystemObjects } from './system-objects.ts';
+import { ensureNamespaceObjects, ensureSystemObjects } from './system-objects.ts';
 
 export type ApiServerOptions = {
   readonly store: Store<KubeObject>;
+  /** Keys, certificates and the kubeconfig lie there. */
+  readonly dataDir: string;
   /** Who answers logs and exec of a node's pods. */
   readonly nodeApi: NodeLookup;
   readonly clock: Clock;
@@ -27,8 +34,10 @@ export type ApiServerOptions = {
 export type ApiServer = {
   /** In-process: the same decoding, defaults, admission and validation as over HTTP. */
   readonly resources: ResourceApi;
+  /** The certificate by which clients know this API, in PEM. */
+  readonly ca: string;
   /** Serves HTTPS and writes <dataDir>/kubeconfig (mode 0600). */
-  listen(options: ListenOptions): Promise<Listening>;
+  listen(options: Omit<ListenOptions, 'dataDir'>): Promise<Listening>;
   /** Ends what runs beside requests. The store stays open: it is its owner's. */
   close(): Promise<void>;
 };
@@ -39,26 +48,29 @@ function whyNoNode(store: Store<KubeObject>, nodeApi: NodeLookup): string | unde
   return isThere ? undefined : 'no node is there';
 }
 
-/** Resolves once the system namespaces and their service accounts are there. */
+/** Resolves once the system namespaces are there, with what every namespace has, and the default roles. */
 export async function createApiServer(options: ApiServerOptions): Promise<ApiServer> {
-  const { store, clock, log } = options;
+  const { store, clock, log, dataDir } = options;
+  const authority = await ensureAuthority(join(dataDir, 'pki'));
+  const ca = authority.ca.certificate;
   const parts: ServerParts = {
     store,
     clock,
+    tokens: createTokenSigner(authority.serviceAccountKey),
     kinds: KINDS,
     admission: {
       clock,
-      exists: (plural, key) => {
+      find: (plural, key) => {
         const kind = KINDS.find((one) => one.plural === plural);
-        return kind !== undefined && store.get(storageKey(kind, key)) !== undefined;
+        return kind === undefined ? undefined : store.get(storageKey(kind, key));
       },
     },
     onCreated: async (kind, { metadata }) => {
-      if (kind.plural === 'namespaces') await ensureDefaultServiceAccount(resources, metadata?.name ?? '');
+      if (kind.plural === 'namespaces') await ensureNamespaceObjects(resources, metadata?.name ?? '', ca);
     },
   };
   const resources = createResources(parts);
-  await ensureSystemObjects(resources);
+  await Promise.all([ensureSystemObjects(resources, ca), ensureSystemRoles(resources)]);
   const checks: readonly HealthCheck[] = [
     { name: 'ping', of: 'livez', whyNot: () => undefined },
     { name: 'store', of: 'livez', whyNot: () => store.whyNotOpen() },
@@ -71,7 +83,12 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
   scheduleEventExpiry(parts, log, ended.signal);
   return {
     resources,
-    listen: (where) => listen({ parts, nodeApi: options.nodeApi, log, checks }, where),
+    ca,
+    listen: async (where) => {
+      const { serviceAddress } = where;
+      if (serviceAddress !== undefined) await ensureKubernetesService(resources, serviceAddress);
+      return listen({ parts, nodeApi: options.nodeApi, log, checks, authority }, { ...where, dataDir });
+    },
     close: async () => {
       ended.abort();
       uncount();

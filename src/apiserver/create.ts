@@ -1,26 +1,18 @@
 // POST: decode, name, default, admit, validate, store.
-import { randomInt } from 'node:crypto';
 import type { KubeObject } from '../client/resource-api.ts';
 import type { Namespace, ObjectMeta } from '../kube/api-types.ts';
 import { invalidError } from '../kube/field-error.ts';
-import { dnsLabel, dnsSubdomain } from '../kube/validation/names.ts';
+import { dnsLabel, dnsSubdomain, pathSegment } from '../kube/validation/names.ts';
 import { validateObjectMeta } from '../kube/validation/object-meta.ts';
+import { mutateNew, validateWrite } from './admission/admission.ts';
 import { alreadyExistsError, badRequest, forbiddenError, notFoundError } from './api-error.ts';
+import { generatedName } from './generated-name.ts';
 import type { Kind } from './kind.ts';
 import { kindStore } from './kind-store.ts';
 import { trackedWrite } from './managed-fields.ts';
 import { newMeta, stamped } from './object-meta.ts';
 import { decodeBody, type ServerParts, type WriteRequest } from './request.ts';
 import { storageKey } from './storage-key.ts';
-
-/** No vowels and no look-alikes, as Kubernetes makes names: a random name is no word. */
-const NAME_LETTERS = 'bcdfghjklmnpqrstvwxz2456789';
-const GENERATED_LENGTH = 5;
-
-function generatedName(base: string): string {
-  const random = Array.from({ length: GENERATED_LENGTH }, () => NAME_LETTERS[randomInt(NAME_LETTERS.length)]);
-  return base.slice(0, 63 - GENERATED_LENGTH) + random.join('');
-}
 
 /** The namespace of the URL and that of the object must agree. @throws BadRequest */
 export function namespaceOf(request: WriteRequest, object: KubeObject): string | undefined {
@@ -32,9 +24,11 @@ export function namespaceOf(request: WriteRequest, object: KubeObject): string |
   return request.namespace ?? own ?? 'default';
 }
 
+const NAME_RULES = { subdomain: dnsSubdomain, label: dnsLabel, pathSegment } as const;
+
 /** @throws Invalid with everything that is wrong with the object. */
 export function checkObject(kind: Kind, object: KubeObject): void {
-  const rules = { name: kind.nameRule === 'label' ? dnsLabel : dnsSubdomain, namespaced: kind.namespaced };
+  const rules = { name: NAME_RULES[kind.nameRule], namespaced: kind.namespaced };
   const errors = [...validateObjectMeta(object.metadata ?? {}, rules), ...kind.strategy.validate(object)];
   if (errors.length > 0) throw invalidError({ ...kind, name: object.metadata?.name ?? '' }, errors);
 }
@@ -78,24 +72,27 @@ export async function storeNew(
   };
   const { defaults = same, prepareForCreate = same, admit, warnings } = kind.strategy;
   const nowMs = parts.clock.nowMs();
-  const prepared = prepareForCreate(
-    defaults({ ...given, metadata: newMeta(meta, { nowMs, hasGeneration: kind.hasGeneration }) }),
-  );
+  const metadata = newMeta(meta, { nowMs, hasGeneration: kind.hasGeneration });
+  const prepared = prepareForCreate(defaults({ ...given, metadata }));
   checkObject(kind, prepared);
-  const object = track(prepared, nowMs);
+  checkNamespace(parts, kind, meta);
+  // What admission adds is valid, and nobody's field.
+  const object = mutateNew(parts.admission, { ...request, object: track(prepared, nowMs) });
   warnings?.(object).forEach(request.warn);
   const store = kindStore(parts.store, kind);
   const key = { namespace, name: meta.name ?? '' };
-  if (request.dryRun) {
+  const check = (current: KubeObject | undefined): void => {
     checkNamespace(parts, kind, meta);
     admit?.(object, parts.admission);
-    if (store.get(key) !== undefined) throw alreadyExistsError(kind, meta.name ?? '');
+    validateWrite(parts.admission, { ...request, object });
+    if (current !== undefined) throw alreadyExistsError(kind, meta.name ?? '');
+  };
+  if (request.dryRun) {
+    check(store.get(key));
     return object;
   }
   const created = await store.write(key, (current, next) => {
-    checkNamespace(parts, kind, meta);
-    admit?.(object, parts.admission);
-    if (current !== undefined) throw alreadyExistsError(kind, meta.name ?? '');
+    check(current);
     return { verb: 'put', value: stamped(object, next) };
   });
   await parts.onCreated(kind, object);

@@ -14,6 +14,7 @@ export type Subresource =
   | 'proxy'
   | 'binding'
   | 'eviction'
+  | 'token'
   | PartName;
 
 /** Subresources that write one part of the object besides its status. */
@@ -22,7 +23,7 @@ export type PartName = 'ephemeralcontainers' | 'resize';
 /** What admission may look at beside the object itself. Reads are of the newest state. */
 export type AdmissionContext = {
   readonly clock: Clock;
-  exists(plural: string, key: { readonly namespace?: string; readonly name: string }): boolean;
+  find(plural: string, key: { readonly namespace?: string; readonly name: string }): KubeObject | undefined;
 };
 
 export type WritablePart = 'main' | 'status' | 'scale' | PartName;
@@ -79,8 +80,8 @@ export type Kind<T extends KubeObject = KubeObject> = ResourceRef<T> & {
   readonly verbs?: readonly ('get' | 'list')[];
   /** The type in api-schema.json. */
   readonly schema: string;
-  /** What metadata.name must be: a DNS subdomain or a DNS label. */
-  readonly nameRule: 'subdomain' | 'label';
+  /** What metadata.name must be: a DNS subdomain, a DNS label, or what can be a part of a path. */
+  readonly nameRule: 'subdomain' | 'label' | 'pathSegment';
   /** Paths that field selectors may use, beside metadata.name and metadata.namespace. */
   readonly selectableFields: readonly string[];
   /** metadata.generation counts changes of the spec. */

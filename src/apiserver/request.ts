@@ -4,11 +4,14 @@ import type { Clock } from '../base/clock.ts';
 import type { KubeObject } from '../client/resource-api.ts';
 import { decode } from '../kube/decode.ts';
 import type { Store } from '../store/store.ts';
+import type { TokenSigner } from './access/token-signer.ts';
+import type { User } from './access/user.ts';
 import { badRequest } from './api-error.ts';
 import type { AdmissionContext, Kind, WritablePart } from './kind.ts';
 
 export type ServerParts = {
   readonly store: Store<KubeObject>;
+  readonly tokens: TokenSigner;
   readonly clock: Clock;
   readonly kinds: readonly Kind[];
   readonly admission: AdmissionContext;
@@ -36,6 +39,7 @@ export type WriteRequest = {
   readonly part: WritablePart;
   readonly dryRun: boolean;
   readonly fieldValidation: FieldValidation;
+  readonly user: User;
   /** Who writes, for managedFields. */
   readonly fieldManager: string;
   /** Receives texts for the client: Warning headers over HTTP. */

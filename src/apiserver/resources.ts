@@ -1,6 +1,8 @@
 // The API in-process: a ResourceApi that goes the same way as HTTP, without the bytes.
 import { PodwrightError } from '../base/errors.ts';
 import type { KubeObject, ResourceApi, ResourceRef, WriteOptions } from '../client/resource-api.ts';
+import { createToken } from './access/service-account-tokens.ts';
+import { ENGINE } from './access/user.ts';
 import { badRequest } from './api-error.ts';
 import { APPLY_PATCH, applyObject } from './apply.ts';
 import { bindPod } from './binding.ts';
@@ -27,6 +29,7 @@ function writeRequest(kind: Kind, object: KubeObject, options: WriteOptions): Wr
     // The engine's own parts are checked by the compiler; what else they carry is dropped.
     fieldValidation: options.fieldValidation ?? 'Ignore',
     fieldManager: options.fieldManager ?? 'podwright',
+    user: ENGINE,
     warn: () => {},
   };
 }
@@ -52,6 +55,10 @@ export function createResources(parts: ServerParts): ResourceApi {
       if (ref.plural === 'bindings') {
         const { namespace = 'default' } = object.metadata ?? {};
         return as<T>(await bindPod(parts, { namespace, dryRun: options.dryRun === true }, object));
+      }
+      if (options.subresource === 'token') {
+        const { namespace = 'default', name = '' } = object.metadata ?? {};
+        return as<T>(await createToken(parts, { namespace, name }, object));
       }
       return as<T>(await createObject(parts, writeRequest(kindOf(ref), object, options), object));
     },

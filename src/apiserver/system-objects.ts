@@ -1,7 +1,9 @@
-// What every cluster has from its first moment: the system namespaces, and a default ServiceAccount in each namespace.
+// What every cluster has from its first moment: the system namespaces, and in each namespace its own objects. Who deletes
+// one of those gets it again from controllers/namespace-objects.ts.
 import { isPodwrightError } from '../base/errors.ts';
 import type { ResourceApi } from '../client/resource-api.ts';
-import { NAMESPACES, SERVICE_ACCOUNTS } from '../client/resources.ts';
+import { CONFIG_MAPS, NAMESPACES, SERVICE_ACCOUNTS } from '../client/resources.ts';
+import { defaultServiceAccount, rootCaConfigMap } from '../kube/namespace-objects.ts';
 
 const SYSTEM_NAMESPACES = ['default', 'kube-node-lease', 'kube-public', 'kube-system'];
 
@@ -14,12 +16,16 @@ async function quietly(made: Promise<unknown>): Promise<void> {
   }
 }
 
-export function ensureDefaultServiceAccount(api: ResourceApi, namespace: string): Promise<void> {
-  return quietly(api.create(SERVICE_ACCOUNTS, { metadata: { name: 'default', namespace } }));
+/** So that a pod can follow its namespace at once. */
+export async function ensureNamespaceObjects(api: ResourceApi, namespace: string, ca: string): Promise<void> {
+  await Promise.all([
+    quietly(api.create(SERVICE_ACCOUNTS, defaultServiceAccount(namespace))),
+    quietly(api.create(CONFIG_MAPS, rootCaConfigMap(namespace, ca))),
+  ]);
 }
 
-export async function ensureSystemObjects(api: ResourceApi): Promise<void> {
+export async function ensureSystemObjects(api: ResourceApi, ca: string): Promise<void> {
   for (const name of SYSTEM_NAMESPACES) await quietly(api.create(NAMESPACES, { metadata: { name } }));
   const { items } = await api.list(NAMESPACES);
-  for (const { metadata } of items) await ensureDefaultServiceAccount(api, metadata?.name ?? '');
+  for (const { metadata } of items) await ensureNamespaceObjects(api, metadata?.name ?? '', ca);
 }

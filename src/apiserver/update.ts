@@ -7,6 +7,7 @@ import { applyJsonPatch } from '../kube/patch/json-patch.ts';
 import { applyMergePatch } from '../kube/patch/merge-patch.ts';
 import { applyStrategicMergePatch } from '../kube/patch/strategic-merge-patch.ts';
 import type { Decision } from '../store/store.ts';
+import { validateWrite } from './admission/admission.ts';
 import { badRequest, conflictError, notFoundError } from './api-error.ts';
 import type { APPLY_PATCH } from './apply.ts';
 import { checkObject, namespaceOf } from './create.ts';
@@ -118,6 +119,7 @@ export async function changeObject(
     if (isDeepStrictEqual(object, current)) return { verb: 'keep' };
     if (request.part !== 'status') {
       checkUpdate(request, object, current);
+      validateWrite(parts.admission, { ...request, object, old: current });
       kind.strategy.warnings?.(object).forEach(request.warn);
     }
     const value = stamped(withGeneration(kind, object, current), next);

@@ -1,6 +1,8 @@
 // Typed references to the kinds the engine itself works with.
 import type {
   Binding,
+  ClusterRole,
+  ClusterRoleBinding,
   ConfigMap,
   CSIDriver,
   Event,
@@ -11,8 +13,10 @@ import type {
   Pod,
   PodDisruptionBudget,
   Secret,
+  Service,
   ServiceAccount,
   StorageClass,
+  TokenRequest,
 } from '../kube/api-types.ts';
 import type { KubeObject, ResourceRef } from './resource-api.ts';
 
@@ -25,6 +29,7 @@ export const NODES = core<Node>('nodes', 'Node', false);
 export const NAMESPACES = core<Namespace>('namespaces', 'Namespace', false);
 export const CONFIG_MAPS = core<ConfigMap>('configmaps', 'ConfigMap', true);
 export const SECRETS = core<Secret>('secrets', 'Secret', true);
+export const SERVICES = core<Service>('services', 'Service', true);
 export const EVENTS = core<Event>('events', 'Event', true);
 export const SERVICE_ACCOUNTS = core<ServiceAccount>('serviceaccounts', 'ServiceAccount', true);
 export const PERSISTENT_VOLUMES = core<PersistentVolume>('persistentvolumes', 'PersistentVolume', false);
@@ -48,5 +53,18 @@ export const POD_DISRUPTION_BUDGETS: ResourceRef<PodDisruptionBudget> = {
   kind: 'PodDisruptionBudget',
   namespaced: true,
 };
+const rbac = { group: 'rbac.authorization.k8s.io', version: 'v1', namespaced: false } as const;
+export const CLUSTER_ROLES: ResourceRef<ClusterRole> = {
+  ...rbac,
+  plural: 'clusterroles',
+  kind: 'ClusterRole',
+};
+export const CLUSTER_ROLE_BINDINGS: ResourceRef<ClusterRoleBinding> = {
+  ...rbac,
+  plural: 'clusterrolebindings',
+  kind: 'ClusterRoleBinding',
+};
+/** Created at serviceaccounts/<name>/token. */
+export const TOKEN_REQUESTS = core<TokenRequest>('serviceaccounts', 'TokenRequest', true);
 /** Created at pods/<name>/binding. */
 export const BINDINGS = core<Binding>('bindings', 'Binding', true);

@@ -7,6 +7,13 @@ export function isSidecar(container: Container): boolean {
   return container.restartPolicy === 'Always';
 }
 
+/** Of the pods that a node makes of its own manifests. */
+export const MIRROR_ANNOTATION = 'kubernetes.io/config.mirror';
+
+export function isStaticPod({ metadata }: Pod): boolean {
+  return metadata?.annotations?.[MIRROR_ANNOTATION] !== undefined;
+}
+
 /** Terminal phases are never left. */
 export function isTerminal(pod: Pod): boolean {
   return pod.status?.phase === 'Succeeded' || pod.status?.phase === 'Failed';

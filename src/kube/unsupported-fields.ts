@@ -35,7 +35,7 @@ const VOLUME_SOURCES_MISSING = [
   'vsphereVolume',
 ];
 
-const PROJECTIONS_MISSING = ['clusterTrustBundle', 'podCertificate', 'serviceAccountToken'];
+const PROJECTIONS_MISSING = ['clusterTrustBundle', 'podCertificate'];
 
 const TABLE: readonly Entry[] = [
   ...VOLUME_SOURCES_MISSING.map((name) => ({ path: `spec.volumes[].${name}`, effect: 'refused' as const })),

@@ -1,12 +1,16 @@
 // The pod's /etc/hosts, /etc/hostname and /etc/resolv.conf: text as the kubelet writes it.
 import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
-import type { DnsConfig, SandboxConfig } from './machine.ts';
+import type { DnsConfig, HostNames, SandboxConfig } from './machine.ts';
 
 /** https://kubernetes.io/docs/tasks/network/customize-hosts-file-for-pods/ */
 export function hostsText(config: SandboxConfig, ips: readonly string[]): string {
-  const aliases = config.hostAliases.map(({ ip, hostnames }) => `${ip}\t${hostnames.join('\t')}`);
-  const added = aliases.length === 0 ? [] : ['', '# Entries added by HostAliases.', ...aliases];
+  const line = ({ ip, hostnames }: HostNames): string => `${ip}\t${hostnames.join('\t')}`;
+  const aliases = config.hostAliases.map(line);
+  const added = [
+    ...(config.services ?? []).map(line),
+    ...(aliases.length === 0 ? [] : ['', '# Entries added by HostAliases.', ...aliases]),
+  ];
   if (config.namespaces.network === 'node') {
     return `${readFileSync('/etc/hosts', 'utf8').trimEnd()}\n${added.map((line) => `${line}\n`).join('')}`;
   }

@@ -45,6 +45,8 @@ export type CgroupResources = {
   readonly pidsLimit?: number | undefined;
 };
 
+export type HostNames = { readonly ip: string; readonly hostnames: readonly string[] };
+
 export type SandboxConfig = {
   readonly pod: PodIdentity;
   /** 0 for the pod's first sandbox; grows when the infra container died. */
@@ -54,8 +56,10 @@ export type SandboxConfig = {
   readonly portMappings: readonly PortMapping[];
   /** 'node' copies the node's resolv.conf. */
   readonly dns: DnsConfig | 'node';
+  /** Names of services, for lack of a DNS that knows them. */
+  readonly services?: readonly HostNames[] | undefined;
   /** Lines of /etc/hosts beside the usual ones (hostAliases). */
-  readonly hostAliases: readonly { readonly ip: string; readonly hostnames: readonly string[] }[];
+  readonly hostAliases: readonly HostNames[];
   readonly sysctls: Readonly<Record<string, string>>;
   readonly qosClass: QosClass;
   readonly podResources: CgroupResources;
@@ -176,6 +180,8 @@ export type VolumeFile = {
   readonly path: string;
   readonly content: Uint8Array;
   readonly mode: number;
+  /** Its owner; absent: root. */
+  readonly uid?: number | undefined;
 };
 
 export type VolumeConfig =

@@ -13,7 +13,9 @@ import type { Log } from '../base/log.ts';
 import type { NodeLookup } from '../client/node-api.ts';
 import type { KubeObject, ResourceApi } from '../client/resource-api.ts';
 import { PODS } from '../client/resources.ts';
+import { runClusterRoleAggregation } from '../controllers/cluster-role-aggregation.ts';
 import { runDisruptionController } from '../controllers/disruption/disruption-controller.ts';
+import { runNamespaceObjects } from '../controllers/namespace-objects.ts';
 import { createLocalProvisioner } from '../controllers/volumes/local-provisioner.ts';
 import { runVolumesController } from '../controllers/volumes/volumes-controller.ts';
 import type { KubeletConfiguration } from '../kube/kubelet-configuration.ts';
@@ -21,11 +23,14 @@ import { createImageStore } from '../machine/images/image-store.ts';
 import { ensurePauseRootfs } from '../machine/images/pause-rootfs.ts';
 import { type MachineDirs, persistentVolumesDir } from '../machine/layout.ts';
 import type { ImageStore, Machine } from '../machine/machine.ts';
+import { serviceAddressBeside } from '../machine/network/service-address.ts';
 import { runScheduler } from '../scheduler/scheduler.ts';
 import { openStore } from '../store/store.ts';
 import { lockDataDir } from './lock.ts';
 import {
+  type ApiPlace,
   agentOf,
+  connectToApi,
   makeDirs,
   type NodeMachine,
   type NodeOptions,
@@ -101,10 +106,11 @@ async function wire(options: EngineOptions, undo: Undo): Promise<Engine> {
     startMachines(options, { images, clock }, undo),
   ]);
   const api = server.resources;
-  await startAgents(machines, { api, agents }, undo);
-  runControllers(options, { api, clock }, undo);
-  const listening = await server.listen({ ...options.listen, dataDir: options.dataDir });
+  const serviceAddress = serviceAddressBeside(options.clusterCidr);
+  const listening = await server.listen({ ...options.listen, serviceAddress });
   undo.push(listening.close);
+  await startAgents(machines, { api, agents, place: { ...listening, serviceAddress } }, undo);
+  runControllers(options, { server, clock }, undo);
 
   return {
     url: listening.url,
@@ -134,7 +140,7 @@ async function startCluster(
 ): Promise<ApiServer> {
   const store = await openStore<KubeObject>({ path: join(dataDir, 'store') });
   undo.push(() => store.close());
-  const server = await createApiServer({ store, ...parts, log });
+  const server = await createApiServer({ store, ...parts, dataDir, log });
   undo.push(server.close);
   return server;
 }
@@ -178,16 +184,21 @@ async function startMachines(
   return { parts, nodes };
 }
 
-type AgentParts = { readonly api: ResourceApi; readonly agents: Map<string, Agent> };
+type AgentParts = {
+  readonly api: ResourceApi;
+  readonly agents: Map<string, Agent>;
+  readonly place: ApiPlace;
+};
 
 async function startAgents(
   { parts, nodes }: Machines,
-  { api, agents }: AgentParts,
+  { api, agents, place }: AgentParts,
   undo: Undo,
 ): Promise<void> {
   const ended = new AbortController();
   for (const node of nodes) {
-    const agent = agentOf(node, api, parts);
+    const apiEndpoints = await connectToApi(node, place, parts.log);
+    const agent = agentOf(node, { api, apiEndpoints }, parts);
     agents.set(node.options.name, agent);
     undo.push(agent.stop);
   }
@@ -196,10 +207,11 @@ async function startAgents(
 
 function runControllers(
   options: EngineOptions,
-  { api, clock }: { readonly api: ResourceApi; readonly clock: Clock },
+  { server, clock }: { readonly server: ApiServer; readonly clock: Clock },
   undo: Undo,
 ): void {
   const { log, nodes } = options;
+  const { resources: api, ca } = server;
   const ended = new AbortController();
   const provisioner = createLocalProvisioner(
     persistentVolumesDir(options),
@@ -208,6 +220,8 @@ function runControllers(
   const running = [
     runScheduler({ api, clock, log }, ended.signal),
     runVolumesController({ api, clock, log, provisioner }, ended.signal),
+    runNamespaceObjects({ api, clock, log, ca }, ended.signal),
+    runClusterRoleAggregation({ api, clock, log }, ended.signal),
     runDisruptionController({ api, clock, log }, ended.signal),
   ];
   undo.push(async () => {

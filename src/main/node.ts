@@ -3,8 +3,10 @@
 // so no sweep, name or address of one is ever another's.
 import { createHash } from 'node:crypto';
 import { mkdir, realpath } from 'node:fs/promises';
+import { isIPv4 } from 'node:net';
 import { availableParallelism, networkInterfaces, totalmem } from 'node:os';
 import { type Agent, createAgent } from '../agent/agent.ts';
+import type { ApiEndpoints } from '../agent/service-env.ts';
 import { BOUNDS } from '../base/bounds.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
@@ -20,6 +22,7 @@ import type { Infra } from '../machine/machine-context.ts';
 import { CNI_PLUGIN_DIRS } from '../machine/network/cni.ts';
 import type { Network } from '../machine/network/network.ts';
 import { createPodNetwork } from '../machine/network/pod-network.ts';
+import { SERVICE_PORT } from '../machine/network/service-address.ts';
 
 export type NodeOptions = {
   readonly name: string;
@@ -106,7 +109,31 @@ export async function startMachine(options: NodeOptions, parts: NodeParts): Prom
   return { options, network, machine };
 }
 
-export function agentOf({ options, machine }: NodeMachine, api: ResourceApi, parts: NodeParts): Agent {
+/** Where the API answers on this computer, and the address at which pods look for it. */
+export type ApiPlace = { readonly host: string; readonly port: number; readonly serviceAddress: string };
+
+/** Leads the service's address to the API, and to nothing else of this computer, on the node's own network. */
+export async function connectToApi(
+  { network, options }: NodeMachine,
+  { host, port, serviceAddress }: ApiPlace,
+  log: Log,
+): Promise<ApiEndpoints> {
+  const node = { host, port };
+  const service = { address: serviceAddress, port: SERVICE_PORT, target: { address: host, port } };
+  if (isIPv4(host) && (await network.openService(service)))
+    return { node, pod: { host: serviceAddress, port: SERVICE_PORT } };
+  log.info('pods do not reach the API at kubernetes.default.svc', {
+    node: options.name,
+    why: isIPv4(host) ? 'they are on a network of your own (--cni-conf-dir)' : 'it listens on IPv6 alone',
+  });
+  return { node };
+}
+
+export function agentOf(
+  { options, machine }: NodeMachine,
+  { api, apiEndpoints }: { readonly api: ResourceApi; readonly apiEndpoints: ApiEndpoints },
+  parts: NodeParts,
+): Agent {
   const { name, address, capacity, labels, taints, podCidr, manifestsDir } = options;
   return createAgent({
     api,
@@ -120,6 +147,7 @@ export function agentOf({ options, machine }: NodeMachine, api: ResourceApi, par
     manifestsDir,
     runtimeVersion: `${machine.runtime}://`,
     version: 'v1.36.2+podwright',
+    apiEndpoints,
     restartPeriodMsMax: parts.restartPeriodMsMax,
     kubelet: parts.kubelet,
     clock: parts.clock,

@@ -28,7 +28,13 @@ async function scene(t: TestContext, behaviour: (name: string) => Behaviour): Pr
   const store = await openStore<KubeObject>({ path: join(dir, 'store') });
   const clock = new VirtualClock(Date.now());
   const machine = new FakeMachine({ clock, behaviour });
-  const server = await createApiServer({ store, clock, log: silentLog, nodeApi: () => agent.nodeApi });
+  const server = await createApiServer({
+    store,
+    clock,
+    dataDir: dir,
+    log: silentLog,
+    nodeApi: () => agent.nodeApi,
+  });
   const api = server.resources;
   const agent = createAgent({
     api,

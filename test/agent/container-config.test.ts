@@ -74,6 +74,7 @@ const sources: Sources = {
   claim: (name) => claims[name],
   volume: (name) => volumes[name],
   driver: (name) => drivers[name],
+  token: (_pod, { audience = 'api' }) => (audience === 'lost' ? undefined : `token for ${audience}`),
 };
 
 function configOf(one: Container, pod: Pod = podOf({ containers: [one] })): ContainerConfig {

@@ -60,7 +60,7 @@ describe('nobody in', () => {
       '/metrics',
     ];
     for (const path of paths) {
-      assert.equal(await ask(path), 401, path);
+      assert.equal(await ask(path), 403, path);
       assert.equal(await ask(path, { authorization: 'Bearer wrong' }), 401, path);
     }
     const upgrade = {
@@ -70,10 +70,9 @@ describe('nobody in', () => {
       'sec-websocket-key': 'AAAAAAAAAAAAAAAAAAAAAA==',
       'sec-websocket-protocol': 'v5.channel.k8s.io',
     };
-    assert.equal(
-      await ask('/api/v1/namespaces/default/pods/plain/exec?command=id&stdout=true', upgrade),
-      401,
-    );
+    const exec = '/api/v1/namespaces/default/pods/plain/exec?command=id&stdout=true';
+    assert.equal(await ask(exec, upgrade), 403);
+    assert.equal(await ask(exec, { ...upgrade, authorization: 'Bearer wrong' }), 401);
   });
 
   test('TLS below 1.2 is refused', async () => {

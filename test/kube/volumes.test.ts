@@ -93,15 +93,28 @@ test('more than one source, and what Podwright does not have, are refused by nam
     'spec.volumes[0].hostPath: Forbidden: may not specify more than 1 volume type',
   ]);
   const refused = (source: Source) => refusedFields({ spec: spec(source) }).map(({ field }) => field);
-  assert.deepEqual(refused({ projected: { sources: [{ serviceAccountToken: { path: 't' } }] } }), [
-    'spec.volumes[0].projected.sources[0].serviceAccountToken',
-  ]);
+  assert.deepEqual(refused({ projected: { sources: [{ serviceAccountToken: { path: 't' } }] } }), []);
   assert.deepEqual(refused({ projected: { sources: [{ clusterTrustBundle: { path: 't' } }] } }), [
     'spec.volumes[0].projected.sources[0].clusterTrustBundle',
   ]);
   assert.deepEqual(refused({ emptyDir: { medium: 'HugePages' } }), ['spec.volumes[0].emptyDir.medium']);
   assert.deepEqual(refused({ emptyDir: { medium: 'Memory' } }), []);
   assert.deepEqual(refused({ downwardAPI: {} }), []);
+});
+
+test('a token lives from ten minutes to 2^32 seconds', () => {
+  const token = (serviceAccountToken: { path: string; expirationSeconds?: number }) =>
+    errorsOf({ projected: { sources: [{ serviceAccountToken }] } });
+  const at = 'spec.volumes[0].projected.sources[0].serviceAccountToken';
+  assert.deepEqual(token({ path: 't', expirationSeconds: 600 }), []);
+  assert.deepEqual(token({ path: '../t', expirationSeconds: 599 }), [
+    `${at}.path: Invalid value: "../t": must not contain '..'`,
+    `${at}.expirationSeconds: Invalid value: 599: may not specify a duration less than 10 minutes`,
+  ]);
+  assert.match(
+    token({ path: 't', expirationSeconds: 2 ** 32 + 1 }).join(),
+    /may not specify a duration larger than 2\^32 seconds/,
+  );
 });
 
 test('defaults: modes, and the version of a field reference', () => {

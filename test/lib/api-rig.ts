@@ -31,8 +31,14 @@ export async function apiRig(
   const dataDir = await mkdtemp(join(tmpdir(), 'api-rig-'));
   const store = await openStore<KubeObject>({ path: join(dataDir, 'store') });
   const clock = options.clock ?? systemClock();
-  const server = await createApiServer({ store, clock, log: silentLog, nodeApi: () => options.node });
-  const listening = await server.listen({ host: '127.0.0.1', port: 0, dataDir });
+  const server = await createApiServer({
+    store,
+    clock,
+    dataDir,
+    log: silentLog,
+    nodeApi: () => options.node,
+  });
+  const listening = await server.listen({ host: '127.0.0.1', port: 0 });
   t.after(async () => {
     await listening.close();
     await server.close();

@@ -20,6 +20,10 @@ const SUBRESOURCES: Readonly<Record<Subresource, { readonly verbs: readonly stri
     portforward: { verbs: ['create', 'get'], own: core('PodPortForwardOptions') },
     binding: { verbs: ['create'], own: core('Binding') },
     proxy: { verbs: ['get'], own: core('NodeProxyOptions') },
+    token: {
+      verbs: ['create'],
+      own: { group: 'authentication.k8s.io', version: 'v1', kind: 'TokenRequest' },
+    },
     eviction: { verbs: ['create'], own: { group: 'policy', version: 'v1', kind: 'Eviction' } },
   };
 

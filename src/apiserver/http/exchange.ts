@@ -1,9 +1,12 @@
 // One request and its answer: what every handler gets.
 import { once } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { User } from '../access/user.ts';
 import { failureStatus } from './status.ts';
 
 export type Exchange = {
+  /** Who asks, and may. */
+  readonly user: User;
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
   readonly path: string;
@@ -50,6 +53,6 @@ export function sendError(response: ServerResponse, error: unknown): void {
 }
 
 /** Waits until the client has taken what was written; a client that went away aborts it. */
-export async function write(exchange: Exchange, text: string): Promise<void> {
+export async function write(exchange: Pick<Exchange, 'response' | 'signal'>, text: string): Promise<void> {
   if (!exchange.response.write(text)) await once(exchange.response, 'drain', { signal: exchange.signal });
 }

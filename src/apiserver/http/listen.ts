@@ -13,13 +13,14 @@ import type { Log } from '../../base/log.ts';
 import { badRequest } from '../api-error.ts';
 import { METRICS_KINDS } from '../kinds/metrics.ts';
 import type { HealthCheck } from '../request.ts';
-import { isAllowed } from './authentication.ts';
+import { requireAccess, requireStreamAccess } from './access.ts';
 import { discovery } from './discovery.ts';
 import { type Exchange, sendError } from './exchange.ts';
 import { healthQuestion, serveHealth } from './health.ts';
 import { kubeconfigText } from './kubeconfig.ts';
 import { createOpenApi, type OpenApi } from './openapi/openapi.ts';
-import { ensurePki } from './pki.ts';
+import { openIdDocument } from './openid.ts';
+import { type Authority, ensurePki } from './pki.ts';
 import { countRequest } from './request-figures.ts';
 import { type HandlerParts, serveBindings, serveResource } from './resource.ts';
 import { parseRoute } from './route.ts';
@@ -30,10 +31,15 @@ export type ListenOptions = {
   /** 0: any free one. */
   readonly port: number;
   readonly dataDir: string;
+  /** By which pods reach it. */
+  readonly serviceAddress?: string | undefined;
 };
 
 export type Listening = {
   readonly url: string;
+  /** By which this machine reaches it. */
+  readonly host: string;
+  readonly port: number;
   readonly kubeconfigPath: string;
   /** Ends streams and connections; resolves when the port is free. */
   close(): Promise<void>;
@@ -47,10 +53,6 @@ type Context = HandlerParts & {
   readonly checks: readonly HealthCheck[];
 };
 
-function unauthorized(): PodwrightError {
-  return new PodwrightError('Unauthorized', 'Unauthorized');
-}
-
 function parseUrl(request: IncomingMessage): URL {
   try {
     return new URL(request.url ?? '/', 'https://localhost');
@@ -59,7 +61,9 @@ function parseUrl(request: IncomingMessage): URL {
   }
 }
 
-function exchangeOf(request: IncomingMessage, response: ServerResponse, closing: AbortSignal): Exchange {
+type Call = Omit<Exchange, 'user'>;
+
+function callOf(request: IncomingMessage, response: ServerResponse, closing: AbortSignal): Call {
   const { pathname, searchParams } = parseUrl(request);
   const gone = new AbortController();
   response.once('close', () => gone.abort());
@@ -67,13 +71,15 @@ function exchangeOf(request: IncomingMessage, response: ServerResponse, closing:
   return { request, response, path, query: searchParams, signal: AbortSignal.any([gone.signal, closing]) };
 }
 
-async function serve(exchange: Exchange, context: Context): Promise<void> {
-  const { request, response, path } = exchange;
-  if (!isAllowed(request, path, context.adminToken)) throw unauthorized();
+async function serve(call: Call, context: Context): Promise<void> {
+  const { request, response, path, query } = call;
+  const { method = 'GET' } = request;
   const served = [...context.parts.kinds, ...METRICS_KINDS];
   const route = parseRoute(path, served);
-  const count = countRequest(exchange, route);
+  const count = countRequest(call, route);
   response.once('close', () => count(response.statusCode));
+  const user = await requireAccess(request, { method, path, query, route }, context);
+  const exchange: Exchange = { ...call, user };
   const question = healthQuestion(path);
   if (question !== undefined && serveHealth(exchange, question, context.checks)) return;
   if (path === '/metrics' && request.method === 'GET') {
@@ -84,7 +90,8 @@ async function serve(exchange: Exchange, context: Context): Promise<void> {
   if (route.type === 'resource') return serveResource(exchange, context, route);
   if (route.type === 'bindings') return serveBindings(exchange, context.parts, route.namespace);
   if (request.method === 'GET') {
-    const found = discovery(path, request.headers.accept ?? '', served);
+    const { tokens } = context.parts;
+    const found = discovery(path, request.headers.accept ?? '', served) ?? openIdDocument(path, tokens);
     if (found !== undefined) {
       response.setHeader('Vary', 'Accept');
       response.writeHead(200, { 'Content-Type': found.contentType });
@@ -102,12 +109,12 @@ async function serve(exchange: Exchange, context: Context): Promise<void> {
 }
 
 async function handle(request: IncomingMessage, response: ServerResponse, context: Context): Promise<void> {
-  let exchange: Exchange | undefined;
+  let call: Call | undefined;
   try {
-    exchange = exchangeOf(request, response, context.closing);
-    await serve(exchange, context);
+    call = callOf(request, response, context.closing);
+    await serve(call, context);
   } catch (error) {
-    if (exchange?.signal.aborted === true) response.destroy();
+    if (call?.signal.aborted === true) response.destroy();
     else {
       if (!isPodwrightError(error)) {
         const stack = error instanceof Error ? error.stack : undefined;
@@ -133,13 +140,14 @@ async function upgrade(
 ): Promise<void> {
   socket.on('error', () => socket.destroy());
   try {
-    const { pathname, searchParams } = parseUrl(request);
-    if (!isAllowed(request, pathname, context.adminToken)) throw unauthorized();
-    const route = parseRoute(pathname, context.parts.kinds);
+    const { pathname: path, searchParams: query } = parseUrl(request);
+    const { method = 'GET' } = request;
+    const route = parseRoute(path, context.parts.kinds);
+    await requireStreamAccess(request, { method, path, query, route }, context);
     const { closing } = context;
-    const count = countRequest({ request, query: searchParams, path: pathname }, route);
+    const count = countRequest({ request, query, path }, route);
     socket.once('close', () => count(101));
-    await serveUpgrade({ request, socket, head, query: searchParams, closing }, route, context);
+    await serveUpgrade({ request, socket, head, query, closing }, route, context);
   } catch (error) {
     refuseUpgrade(socket, error);
   }
@@ -157,7 +165,11 @@ async function bind(server: Server, { host, port }: ListenOptions): Promise<numb
 }
 
 export async function listen(
-  parts: HandlerParts & { readonly log: Log; readonly checks: readonly HealthCheck[] },
+  parts: HandlerParts & {
+    readonly log: Log;
+    readonly checks: readonly HealthCheck[];
+    readonly authority: Authority;
+  },
   options: ListenOptions,
 ): Promise<Listening> {
   const { host, dataDir } = options;
@@ -168,10 +180,13 @@ export async function listen(
     '::1',
     'kubernetes',
     'kubernetes.default',
+    'kubernetes.default.svc',
+    'kubernetes.default.svc.cluster.local',
     hostname(),
     ...(isAny ? [] : [host]),
+    ...(options.serviceAddress === undefined ? [] : [options.serviceAddress]),
   ];
-  const pki = await ensurePki(join(dataDir, 'pki'), [...new Set(hosts)]);
+  const pki = await ensurePki(join(dataDir, 'pki'), parts.authority, [...new Set(hosts)]);
   const closing = new AbortController();
   const openApi = createOpenApi(() => parts.parts.kinds);
   const shutdown: HealthCheck = {
@@ -198,6 +213,8 @@ export async function listen(
   await writeFileAtomic(kubeconfigPath, kubeconfigText(url, pki), { mode: 0o600 });
   return {
     url,
+    host: reachable,
+    port,
     kubeconfigPath,
     close: async () => {
       closing.abort();

@@ -79,7 +79,10 @@ function fieldManager(request: Exchange['request'], query: URLSearchParams): str
   return given || (request.headers['user-agent'] ?? '').split('/')[0]?.slice(0, 128) || 'unknown';
 }
 
-export function writeRequest({ request, query, response }: Exchange, route: ResourceRoute): WriteRequest {
+export function writeRequest(
+  { request, query, response, user }: Exchange,
+  route: ResourceRoute,
+): WriteRequest {
   return {
     kind: route.kind,
     namespace: route.namespace,
@@ -88,6 +91,7 @@ export function writeRequest({ request, query, response }: Exchange, route: Reso
     dryRun: isDryRun(query),
     fieldValidation: fieldValidation(query),
     fieldManager: fieldManager(request, query),
+    user,
     warn: (text) => addWarning(response, text),
   };
 }

@@ -1,13 +1,15 @@
-// The server's certificates, made once under <data-dir>/pki: an own CA, a server certificate for the addresses it is
-// reached at, an administrator's client certificate and bearer token. Keys are readable by their owner only.
+// The server's keys and certificates, made once under <data-dir>/pki: an own CA, a server certificate for the addresses it
+// is reached at, an administrator's client certificate and bearer token, the key that signs ServiceAccounts' tokens. Keys are readable by their owner only.
 // A certificate that nears its end or lacks the address is made anew by the same CA; the CA itself stays.
-import { randomBytes, webcrypto, X509Certificate } from 'node:crypto';
+import { generateKeyPairSync, randomBytes, webcrypto, X509Certificate } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { isIP } from 'node:net';
 import { join } from 'node:path';
 import { readIfExists, writeFileAtomic } from '../../base/files.ts';
 
 export type KeyPair = { readonly certificate: string; readonly key: string };
+/** What the engine signs by: certificates, and the tokens of ServiceAccounts. */
+export type Authority = { readonly ca: KeyPair; readonly serviceAccountKey: string };
 export type Pki = {
   readonly ca: string;
   readonly server: KeyPair;
@@ -125,10 +127,28 @@ async function keepPair(dir: string, name: string, pair: KeyPair): Promise<KeyPa
   return pair;
 }
 
-/** @param hosts names and addresses the server must answer to. */
-export async function ensurePki(dir: string, hosts: readonly string[]): Promise<Pki> {
+/** A secret in a file of its own, made by the first who needs it. */
+async function ensureSecret(path: string, make: () => string): Promise<string> {
+  const found = await readIfExists(path);
+  if (found !== undefined) return found;
+  const made = make();
+  await writeFileAtomic(path, made, { mode: 0o600, durable: true });
+  return made;
+}
+
+function makeSigningKey(): string {
+  const { privateKey } = generateKeyPairSync('ec', { namedCurve: ALGORITHM.namedCurve });
+  return privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
+}
+
+export async function ensureAuthority(dir: string): Promise<Authority> {
   await mkdir(dir, { recursive: true, mode: 0o700 });
   const ca = (await readPair(dir, 'ca')) ?? (await keepPair(dir, 'ca', await makeCa()));
+  return { ca, serviceAccountKey: await ensureSecret(join(dir, 'service-account.key'), makeSigningKey) };
+}
+
+/** @param hosts names and addresses the server must answer to. */
+export async function ensurePki(dir: string, { ca }: Authority, hosts: readonly string[]): Promise<Pki> {
   const leaf = async (name: string, wanted: Leaf): Promise<KeyPair> => {
     const found = await readPair(dir, name);
     if (found !== undefined && isUsable(found, ca, wanted.hosts)) return found;
@@ -137,11 +157,8 @@ export async function ensurePki(dir: string, hosts: readonly string[]): Promise<
   const server = await leaf('server', { subject: 'CN=podwright', hosts, usage: 'server' });
   const subject = 'CN=podwright-admin,O=system:masters';
   const admin = await leaf('admin', { subject, hosts: [], usage: 'client' });
-  const tokenPath = join(dir, 'admin.token');
-  let adminToken = await readIfExists(tokenPath);
-  if (adminToken === undefined) {
-    adminToken = randomBytes(32).toString('base64url');
-    await writeFileAtomic(tokenPath, adminToken, { mode: 0o600, durable: true });
-  }
+  const adminToken = await ensureSecret(join(dir, 'admin.token'), () =>
+    randomBytes(32).toString('base64url'),
+  );
   return { ca: ca.certificate, server, admin, adminToken };
 }

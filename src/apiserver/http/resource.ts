@@ -3,6 +3,7 @@ import { BOUNDS } from '../../base/bounds.ts';
 import { PodwrightError } from '../../base/errors.ts';
 import type { NodeLookup } from '../../client/node-api.ts';
 import { invalidError, required } from '../../kube/field-error.ts';
+import { createToken, type TokenAccount } from '../access/service-account-tokens.ts';
 import { badRequest, qualifiedPlural } from '../api-error.ts';
 import { APPLY_PATCH, applyObject } from '../apply.ts';
 import { bindPod } from '../binding.ts';
@@ -128,6 +129,11 @@ async function serveBinding(
   sendJson(exchange.response, 201, successStatus(201));
 }
 
+async function serveToken(exchange: Exchange, parts: ServerParts, account: TokenAccount): Promise<void> {
+  if (exchange.request.method !== 'POST') throw methodNotAllowed();
+  sendJson(exchange.response, 201, await createToken(parts, account, await readObject(exchange.request)));
+}
+
 export function serveBindings(exchange: Exchange, parts: ServerParts, namespace: string): Promise<void> {
   return serveBinding(exchange, parts, { namespace });
 }
@@ -212,6 +218,8 @@ export async function serveResource(
       return serveScale(exchange, parts, route);
     case 'eviction':
       return serveEviction(exchange, parts, route);
+    case 'token':
+      return serveToken(exchange, parts, { namespace: namespace ?? '', name });
     case 'binding':
       return serveBinding(exchange, parts, { namespace: namespace ?? '', name });
     case 'log':

@@ -220,6 +220,7 @@ const POLICY_KINDS = [
 const ACCESS_KINDS = [
   storedKind<Role>({
     group: rbac,
+    nameRule: 'pathSegment',
     kind: 'Role',
     plural: 'roles',
     scope: 'Namespaced',
@@ -228,6 +229,7 @@ const ACCESS_KINDS = [
   }),
   storedKind<ClusterRole>({
     group: rbac,
+    nameRule: 'pathSegment',
     kind: 'ClusterRole',
     plural: 'clusterroles',
     scope: 'Cluster',
@@ -236,6 +238,7 @@ const ACCESS_KINDS = [
   }),
   storedKind<RoleBinding>({
     group: rbac,
+    nameRule: 'pathSegment',
     kind: 'RoleBinding',
     plural: 'rolebindings',
     scope: 'Namespaced',
@@ -244,6 +247,7 @@ const ACCESS_KINDS = [
   }),
   storedKind<ClusterRoleBinding>({
     group: rbac,
+    nameRule: 'pathSegment',
     kind: 'ClusterRoleBinding',
     plural: 'clusterrolebindings',
     scope: 'Cluster',

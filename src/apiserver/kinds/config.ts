@@ -65,6 +65,7 @@ export const secretKind = defineKind<Secret>({
 export const serviceAccountKind = defineKind<ServiceAccount>({
   ...SERVICE_ACCOUNTS,
   ...plain,
+  subresources: ['token'],
   singular: 'serviceaccount',
   shortNames: ['sa'],
   schema: 'ServiceAccount',

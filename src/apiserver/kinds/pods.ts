@@ -11,7 +11,7 @@ import { validatePod } from '../../kube/validation/pod.ts';
 import { validatePodUpdate } from '../../kube/validation/pod-update.ts';
 import { validateResize } from '../../kube/validation/resize.ts';
 import { forbiddenError } from '../api-error.ts';
-import { type AdmissionContext, type Column, defineKind } from '../kind.ts';
+import { type Column, defineKind } from '../kind.ts';
 import { ageColumn, ageOf, nameColumn } from './columns.ts';
 
 /** A pod that no node runs needs no grace. */
@@ -21,15 +21,10 @@ function graceSeconds(pod: Pod, requested: number | undefined): number {
   return seconds < 0 ? 1 : seconds;
 }
 
-function admit(pod: Pod, context: AdmissionContext): void {
-  const { namespace = '', name = '' } = pod.metadata ?? {};
+function admit(pod: Pod): void {
+  const { name = '' } = pod.metadata ?? {};
   if ((pod.spec?.ephemeralContainers ?? []).length > 0) {
     throw invalidError({ ...PODS, name }, [forbidden('spec.ephemeralContainers', 'cannot be set on create')]);
-  }
-  const account = pod.spec?.serviceAccountName ?? 'default';
-  if (!context.exists('serviceaccounts', { namespace, name: account })) {
-    const why = `error looking up service account ${namespace}/${account}: serviceaccount ${JSON.stringify(account)} not found`;
-    throw forbiddenError(PODS, name, why);
   }
   const priority = pod.spec?.priorityClassName;
   if (priority) throw forbiddenError(PODS, name, `no PriorityClass with name ${priority} was found`);

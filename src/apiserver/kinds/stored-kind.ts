@@ -11,6 +11,8 @@ export type StoredKind<T> = {
   readonly kind: string;
   readonly plural: string;
   readonly scope: 'Namespaced' | 'Cluster';
+  /** Absent: a DNS subdomain. */
+  readonly nameRule?: 'pathSegment';
   readonly shortNames?: readonly string[];
   readonly categories?: readonly string[];
   readonly scale?: ScaleSource;
@@ -45,7 +47,7 @@ export function storedKind<T extends KubeObject>(entry: StoredKind<T>): Kind {
       ...(entry.scale ? (['scale'] as const) : []),
     ],
     schema: kind,
-    nameRule: 'subdomain',
+    nameRule: entry.nameRule ?? 'subdomain',
     selectableFields: entry.selectableFields ?? [],
     hasGeneration: status === true,
     scale: entry.scale,

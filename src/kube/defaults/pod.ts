@@ -77,11 +77,13 @@ function defaultSource(volume: Volume): Volume {
     return { ...volume, ephemeral: { volumeClaimTemplate: { ...template, spec } } };
   }
   if (projected?.sources === undefined) return volume;
-  const sources = projected.sources.map((source) =>
-    source.downwardAPI === undefined
-      ? source
-      : { ...source, downwardAPI: defaultDownward(source.downwardAPI) },
-  );
+  const sources = projected.sources.map((source) => ({
+    ...source,
+    ...(source.downwardAPI && { downwardAPI: defaultDownward(source.downwardAPI) }),
+    ...(source.serviceAccountToken && {
+      serviceAccountToken: { expirationSeconds: 3600, ...source.serviceAccountToken },
+    }),
+  }));
   return { ...volume, projected: { ...projected, sources } };
 }
 
@@ -154,7 +156,8 @@ function defaultVolume(volume: Volume): Volume {
 }
 
 function defaultSpec(spec: PodSpec): PodSpec {
-  const account = spec.serviceAccountName || spec.serviceAccount || 'default';
+  // One field under two names. Which account a pod without one gets says admission.
+  const account = spec.serviceAccountName || spec.serviceAccount;
   return fill(
     {
       restartPolicy: 'Always',
@@ -168,8 +171,7 @@ function defaultSpec(spec: PodSpec): PodSpec {
     },
     {
       ...spec,
-      serviceAccountName: account,
-      serviceAccount: account,
+      ...(account ? { serviceAccountName: account, serviceAccount: account } : {}),
       containers: (spec.containers ?? []).map((container) => defaultContainer(container, spec)),
       ...(spec.initContainers && {
         initContainers: spec.initContainers.map((container) => defaultContainer(container, spec)),

@@ -2,6 +2,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { EphemeralContainer, Pod, PodSpec } from '../api-types.ts';
 import { duplicate, type FieldError, forbidden, invalid, notFound } from '../field-error.ts';
+import { isStaticPod } from '../pod.ts';
 import { validateContainer } from './container.ts';
 
 const LIST = 'spec.ephemeralContainers';
@@ -45,7 +46,7 @@ export function validateEphemeralContainers(spec: PodSpec): FieldError[] {
 /** They are only ever added. */
 export function validateEphemeralUpdate(pod: Pod, oldPod: Pod): FieldError[] {
   const after = new Map((pod.spec?.ephemeralContainers ?? []).map((one) => [one.name, one]));
-  const isMirror = oldPod.metadata?.annotations?.['kubernetes.io/config.mirror'] !== undefined;
+  const isMirror = isStaticPod(oldPod);
   return [
     ...(isMirror ? [forbidden('', 'static pods do not support ephemeral containers')] : []),
     ...(oldPod.spec?.ephemeralContainers ?? []).flatMap((old: EphemeralContainer): FieldError[] => {

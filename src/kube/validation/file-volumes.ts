@@ -101,8 +101,17 @@ export function validateDownwardVolume(source: DownwardAPIVolumeSource, field: s
   ];
 }
 
+/** Kubernetes' bounds of a token's life, wherever one is asked for. */
+export function tokenSeconds(seconds: number | undefined, field: string): FieldError[] {
+  if (seconds === undefined) return [];
+  if (seconds < 600) return [invalid(field, seconds, 'may not specify a duration less than 10 minutes')];
+  return seconds > 2 ** 32
+    ? [invalid(field, seconds, 'may not specify a duration larger than 2^32 seconds')]
+    : [];
+}
+
 function validateProjection(projection: VolumeProjection, field: string): FieldError[] {
-  const { configMap, secret, downwardAPI } = projection;
+  const { configMap, secret, downwardAPI, serviceAccountToken } = projection;
   const given = Object.keys(projection);
   return [
     ...given
@@ -116,14 +125,30 @@ function validateProjection(projection: VolumeProjection, field: string): FieldE
           ...validateItems(secret.items, `${field}.secret`),
         ]),
     ...(downwardAPI === undefined ? [] : validateDownwardVolume(downwardAPI, `${field}.downwardAPI`)),
+    ...(serviceAccountToken === undefined
+      ? []
+      : [
+          ...localPath(serviceAccountToken.path, `${field}.serviceAccountToken.path`),
+          ...tokenSeconds(
+            serviceAccountToken.expirationSeconds,
+            `${field}.serviceAccountToken.expirationSeconds`,
+          ),
+        ]),
   ];
 }
 
 /** Where each source says its files go; what has no items is not known before it is read. */
-const pathsOf = ({ configMap, secret, downwardAPI }: VolumeProjection): readonly string[] =>
-  [...(configMap?.items ?? []), ...(secret?.items ?? []), ...(downwardAPI?.items ?? [])].map(
+function pathsOf({
+  configMap,
+  secret,
+  downwardAPI,
+  serviceAccountToken,
+}: VolumeProjection): readonly string[] {
+  const files = [...(configMap?.items ?? []), ...(secret?.items ?? []), ...(downwardAPI?.items ?? [])];
+  return [...files, ...(serviceAccountToken === undefined ? [] : [serviceAccountToken])].map(
     ({ path }) => path,
   );
+}
 
 export function validateProjectedVolume(source: ProjectedVolumeSource, field: string): FieldError[] {
   const sources = source.sources ?? [];

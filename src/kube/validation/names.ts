@@ -31,6 +31,12 @@ export const dnsLabel: Rule = patternRule(
   ),
 );
 
+/** What RBAC's objects are called: anything that can stand between two slashes of a path. */
+export const pathSegment: Rule = (name) => [
+  ...(['.', '..'].includes(name) ? [`may not be '${name}'`] : []),
+  ...['/', '%'].flatMap((one) => (name.includes(one) ? [`may not contain '${one}'`] : [])),
+];
+
 export const dnsSubdomain: Rule = patternRule(
   253,
   SUBDOMAIN,

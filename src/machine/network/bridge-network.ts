@@ -20,11 +20,12 @@ import {
   installHostRules,
   isAnyAddress,
   openHostPorts,
+  openService,
   removeHostRules,
 } from './host-rules.ts';
 import { forgetUdpFlows } from './netlink/conntrack.ts';
 import { NETLINK, openNetlink } from './netlink/socket.ts';
-import type { Network, NetworkRequest } from './network.ts';
+import type { Network, NetworkRequest, PodService } from './network.ts';
 
 export type BridgeNetworkOptions = {
   readonly dirs: MachineDirs;
@@ -57,6 +58,7 @@ class BridgeNetwork implements Network {
   readonly #leaseDir: string;
   readonly #hostPortAddress: string | undefined;
   readonly #leases = new Map<string, Lease>();
+  readonly #services: PodService[] = [];
   #newest: string | undefined;
 
   constructor(options: BridgeNetworkOptions) {
@@ -82,7 +84,17 @@ class BridgeNetwork implements Network {
     if (this.#serves === 'earlier pods' && this.#leases.size === 0) return;
     // The bridge first: passing on from loopback is switched on for it alone.
     await ensureBridge(this.#bridge);
-    await installHostRules(this.#rules, [...this.#leases.values()]);
+    await this.#installRules();
+  }
+
+  async openService(service: PodService): Promise<boolean> {
+    this.#services.push(service);
+    await openService(this.#rules, service);
+    return true;
+  }
+
+  #installRules(): Promise<void> {
+    return installHostRules(this.#rules, { ports: [...this.#leases.values()], services: this.#services });
   }
 
   async add(
@@ -195,7 +207,7 @@ class BridgeNetwork implements Network {
     } catch (error) {
       // Somebody flushed the rules of the machine: everything of ours once more, this pod's included.
       this.#log.warn("the engine's firewall table is made anew", { error: errorText(error) });
-      await installHostRules(this.#rules, [...this.#leases.values()]);
+      await this.#installRules();
     }
     await forgetFlows(lease.portMappings);
   }

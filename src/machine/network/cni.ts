@@ -74,6 +74,11 @@ class CniNetwork implements Network {
     }
   }
 
+  /** The user's own bridge is not known here, and how its pods reach the machine is the user's matter. */
+  async openService(): Promise<boolean> {
+    return false;
+  }
+
   async add(
     request: NetworkRequest & { readonly netnsPath: string },
     signal: AbortSignal,

@@ -11,6 +11,7 @@ import { readIfExists } from '../../base/files.ts';
 import type { Log } from '../../base/log.ts';
 import type { PortMapping } from '../machine.ts';
 import { runProgram, runProgramChecked } from '../system/spawn.ts';
+import type { PodService } from './network.ts';
 
 export type HostRules = {
   /** Name of the nftables table and mark of our rules elsewhere: "podwright-<instance>". */
@@ -46,18 +47,27 @@ function addElements(name: string, { address, portMappings }: HostPorts): string
   });
 }
 
+function addService(name: string, { address, port, target }: PodService): string {
+  return `add element ip ${name} services { ${address} . ${port} : ${target.address} . ${target.port} }`;
+}
+
 /**
  * Replaces in one transaction what an earlier engine of the same instance left. A pod that reaches itself or a neighbour
  * through a host port, and whoever does so from 127.0.0.1, must be answered through here: their source is replaced. That
- * loopback's addresses are routed to the bridge at all (route_localnet) must not let pods in (CVE-2020-8558).
+ * loopback's addresses are routed to the bridge at all (route_localnet) must not let pods in (CVE-2020-8558); a service
+ * leads there for what was addressed to it alone.
  */
-function tableScript({ name, bridge, podCidr, clusterCidr }: HostRules, ports: readonly HostPorts[]): string {
+function tableScript(
+  { name, bridge, podCidr, clusterCidr }: HostRules,
+  { ports, services }: Openings,
+): string {
   return `
     add table ip ${name}
     delete table ip ${name}
     table ip ${name} {
       map ports { type inet_proto . inet_service : ipv4_addr . inet_service; }
       map address-ports { type ipv4_addr . inet_proto . inet_service : ipv4_addr . inet_service; }
+      map services { type ipv4_addr . inet_service : ipv4_addr . inet_service; }
       chain host-ports {
         dnat ip to ip daddr . meta l4proto . th dport map @address-ports
         dnat ip to meta l4proto . th dport map @ports
@@ -68,6 +78,7 @@ function tableScript({ name, bridge, podCidr, clusterCidr }: HostRules, ports: r
       }
       chain prerouting {
         type nat hook prerouting priority dstnat; policy accept;
+        iifname "${bridge}" meta l4proto tcp dnat ip to ip daddr . tcp dport map @services
         fib daddr type local jump host-ports
       }
       chain output {
@@ -81,6 +92,7 @@ function tableScript({ name, bridge, podCidr, clusterCidr }: HostRules, ports: r
       }
     }
     ${ports.flatMap((one) => addElements(name, one)).join('\n')}
+    ${services.map((one) => addService(name, one)).join('\n')}
 `;
 }
 
@@ -89,6 +101,10 @@ const nft = (stdin: string): Promise<unknown> => runProgramChecked('nft', ['-f',
 /** One transaction: all of them or none. */
 export async function openHostPorts({ name }: HostRules, ports: HostPorts): Promise<void> {
   await nft(`${addElements(name, ports).join('\n')}\n`);
+}
+
+export async function openService({ name }: HostRules, service: PodService): Promise<void> {
+  await nft(`${addService(name, service)}\n`);
 }
 
 /** Works also where they were never opened. */
@@ -149,10 +165,12 @@ async function passForwardPolicy(rules: HostRules): Promise<void> {
   rules.log.info('the FORWARD policy of iptables is DROP: added rules that let the pods through');
 }
 
-/** `ports` are all that are open. */
-export async function installHostRules(rules: HostRules, ports: readonly HostPorts[]): Promise<void> {
+/** All that is open. */
+export type Openings = { readonly ports: readonly HostPorts[]; readonly services: readonly PodService[] };
+
+export async function installHostRules(rules: HostRules, openings: Openings): Promise<void> {
   await enableForwarding(rules);
-  await nft(tableScript(rules, ports));
+  await nft(tableScript(rules, openings));
   await passForwardPolicy(rules);
 }
 

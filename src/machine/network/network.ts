@@ -12,7 +12,16 @@ export type NetworkRequest = {
   readonly portMappings: readonly PortMapping[];
 };
 
+/** An address that pods alone see, and where on this machine it leads. TCP. */
+export type PodService = {
+  readonly address: string;
+  readonly port: number;
+  readonly target: { readonly address: string; readonly port: number };
+};
+
 export type Network = {
+  /** Lets every pod, present and to come, reach the target at the service's address. False: not on this network. */
+  openService(service: PodService): Promise<boolean>;
   /** Loopback up, interface, address, routes, host ports; returns the pod's addresses without prefix length. */
   add(
     request: NetworkRequest & { readonly netnsPath: string },

@@ -26,6 +26,7 @@ export function createPodNetwork(options: PodNetworkOptions): Network {
   };
   return {
     start: () => inTurn((network) => network.start()),
+    openService: (service) => chosen.openService(service),
     add: (request, signal) => chosen.add(request, signal),
     ...(chosen.handOver === undefined ? {} : { handOver: chosen.handOver }),
     remove: (request) => inTurn((network) => network.remove(request)),

@@ -80,7 +80,7 @@ async function writeVersion(
     }
     const path = join(version, file.path);
     await writeFile(path, file.content, { flag: 'wx' });
-    if (fsGroup !== undefined) await chown(path, 0, fsGroup);
+    if (fsGroup !== undefined || file.uid !== undefined) await chown(path, file.uid ?? 0, fsGroup ?? 0);
     await chmod(path, file.mode);
   }
 }

@@ -1,0 +1,81 @@
+// Who asks, and whether they may: every request and every stream comes through here before anything else of it is looked
+// at. Authenticate, impersonate, authorize; what a handler does is decided by the same route that was asked about.
+import type { IncomingMessage } from 'node:http';
+import type { Attributes } from '../access/attributes.ts';
+import { requireAllowed, storedRoles } from '../access/authorizer.ts';
+import { impersonated } from '../access/impersonation.ts';
+import type { User } from '../access/user.ts';
+import { type Authenticators, authenticate } from './authentication.ts';
+import type { Route } from './route.ts';
+
+export type Asked = {
+  readonly method: string;
+  readonly path: string;
+  readonly query: URLSearchParams;
+  readonly route: Route;
+};
+
+const ITEM_VERBS: { readonly [method: string]: string } = {
+  GET: 'get',
+  HEAD: 'get',
+  POST: 'create',
+  PUT: 'update',
+  PATCH: 'patch',
+  DELETE: 'delete',
+};
+
+function verbOf(method: string, query: URLSearchParams, isCollection: boolean): string {
+  const verb = ITEM_VERBS[method] ?? method.toLowerCase();
+  if (!isCollection) return verb;
+  if (verb === 'get') return ['true', '1'].includes(query.get('watch') ?? '') ? 'watch' : 'list';
+  return verb === 'delete' ? 'deletecollection' : verb;
+}
+
+/** A collection asked for one object by name: rules for that name cover it. */
+const NAME_SELECTOR = /(?:^|,)metadata\.name==?([^,=!]+)(?:,|$)/;
+
+export function attributesOf({ method, path, query, route }: Asked): Attributes {
+  if (route.type === 'other') return { type: 'path', verb: ITEM_VERBS[method] ?? method.toLowerCase(), path };
+  if (route.type === 'bindings') {
+    const { namespace } = route;
+    return { type: 'resource', verb: 'create', group: '', resource: 'bindings', namespace };
+  }
+  const { kind, namespace, subresource } = route;
+  const isCollection = route.name === undefined;
+  const name = isCollection ? NAME_SELECTOR.exec(query.get('fieldSelector') ?? '')?.[1] : route.name;
+  const verb = verbOf(method, query, isCollection);
+  // A namespace is in itself: a role there may tell about it.
+  const scope = kind.plural === 'namespaces' && kind.group === '' ? route.name : namespace;
+  return {
+    type: 'resource',
+    verb,
+    group: kind.group,
+    resource: kind.plural,
+    subresource,
+    namespace: scope,
+    name,
+  };
+}
+
+/** The user in whose name the request goes on. @throws Unauthorized, Forbidden */
+export async function requireAccess(
+  request: IncomingMessage,
+  asked: Asked,
+  authenticators: Authenticators,
+): Promise<User> {
+  const roles = storedRoles(authenticators.parts.store);
+  const user = impersonated(await authenticate(request, authenticators), request.headersDistinct, roles);
+  requireAllowed(roles, user, attributesOf(asked));
+  return user;
+}
+
+/** A stream by GET does what a POST does: it needs that right, too (AuthorizePodWebsocketUpgradeCreatePermission). */
+export async function requireStreamAccess(
+  request: IncomingMessage,
+  asked: Asked,
+  authenticators: Authenticators,
+): Promise<User> {
+  const user = await requireAccess(request, asked, authenticators);
+  requireAllowed(storedRoles(authenticators.parts.store), user, attributesOf({ ...asked, method: 'POST' }));
+  return user;
+}
