@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
 import type { NodeLookup } from '../client/node-api.ts';
-import type { KubeObject, ResourceApi } from '../client/resource-api.ts';
+import type { KubeObject, ResourceApi, ResourceRef } from '../client/resource-api.ts';
 import { NODES } from '../client/resources.ts';
 import type { Store } from '../store/store.ts';
 import { ensureSystemRoles } from './access/system-roles.ts';
@@ -37,6 +37,8 @@ export type ApiServer = {
   readonly resources: ResourceApi;
   /** The certificate by which clients know this API, in PEM. */
   readonly ca: string;
+  /** Every kind that has objects of its own, as it is now. */
+  kinds(): readonly ResourceRef[];
   /** Serves HTTPS and writes <dataDir>/kubeconfig (mode 0600). */
   listen(options: Omit<ListenOptions, 'dataDir'>): Promise<Listening>;
   /** Ends what runs beside requests. The store stays open: it is its owner's. */
@@ -85,6 +87,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
   scheduleEventExpiry(parts, log, ended.signal);
   return {
     resources,
+    kinds: () => parts.kinds.filter(({ view }) => view === undefined),
     ca,
     listen: async (where) => {
       const { serviceAddress } = where;

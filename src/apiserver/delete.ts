@@ -6,6 +6,7 @@ import { conflictError, notFoundError } from './api-error.ts';
 import type { Kind } from './kind.ts';
 import { kindStore } from './kind-store.ts';
 import { stamped, withMeta } from './object-meta.ts';
+import { withPropagation } from './propagation.ts';
 import type { ServerParts } from './request.ts';
 
 export type DeleteRequest = {
@@ -62,10 +63,11 @@ function decideDelete(request: DeleteRequest, current: KubeObject, nowMs: number
     return { verb: 'keep' };
   }
   const graceSeconds = kind.strategy.graceSeconds?.(current, options.gracePeriodSeconds) ?? 0;
-  const isHeld = (current.metadata?.finalizers ?? []).length > 0 || kind.strategy.isHeld?.(current) === true;
-  if (graceSeconds === 0 && !isHeld) return { verb: 'remove', value: current };
-  const value = announced(current, graceSeconds, nowMs);
-  if (value === undefined) return { verb: 'keep' };
+  const object = withPropagation(kind, current, options);
+  const isHeld = (object.metadata?.finalizers ?? []).length > 0 || kind.strategy.isHeld?.(object) === true;
+  if (graceSeconds === 0 && !isHeld) return { verb: 'remove', value: object };
+  const value = announced(object, graceSeconds, nowMs) ?? object;
+  if (value === current) return { verb: 'keep' };
   return { verb: 'put', value: kind.strategy.prepareForDelete?.(value) ?? value };
 }
 

@@ -56,6 +56,8 @@ export type Strategy<T> = {
   readonly warnings?: (object: T) => readonly string[];
   /** Seconds between the deletion and the removal; 0 removes at once. Absent: always at once. */
   readonly graceSeconds?: (object: T, requested: number | undefined) => number;
+  /** A deletion that says nothing of dependents leaves them: Kubernetes' oldest kinds. Absent: they are collected. */
+  readonly orphansDependents?: boolean | undefined;
   /** Beside metadata.finalizers: it stays, terminating, until whoever holds it removes it. */
   readonly isHeld?: (object: T) => boolean;
   /** What the announced deletion shows beside its timestamp. */

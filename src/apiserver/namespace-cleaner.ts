@@ -35,7 +35,13 @@ async function sweep(parts: ServerParts, namespace: string): Promise<void> {
     const { name = '', deletionTimestamp } = object.metadata ?? {};
     if (deletionTimestamp !== undefined) continue;
     try {
-      await deleteObject(parts, { kind, namespace, name, dryRun: false, options: {} });
+      await deleteObject(parts, {
+        kind,
+        namespace,
+        name,
+        dryRun: false,
+        options: { propagationPolicy: 'Background' },
+      });
     } catch (error) {
       if (!isPodwrightError(error, 'NotFound')) throw error;
     }

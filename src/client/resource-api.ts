@@ -2,6 +2,7 @@
 // In-process it is the API server's own (apiserver/), over HTTP it is http-client.ts; both pass the same contract
 // test. Objects it hands out are shared and must not be changed in place.
 import type { ObjectMeta } from '../kube/api-types.ts';
+import type { PropagationPolicy } from '../kube/owners.ts';
 
 /** What every API object has. */
 export type KubeObject = {
@@ -66,6 +67,10 @@ export type WriteOptions = {
 
 export type DeleteOptions = {
   readonly gracePeriodSeconds?: number | undefined;
+  /** What becomes of the objects that name this one as their owner. Absent: the kind's way, mostly Background. */
+  readonly propagationPolicy?: PropagationPolicy | undefined;
+  /** The older way to say Orphan, or not. */
+  readonly orphanDependents?: boolean | undefined;
   readonly preconditions?:
     | { readonly uid?: string | undefined; readonly resourceVersion?: string | undefined }
     | undefined;

@@ -24,16 +24,18 @@ export type Work<Step> = {
   readonly perform: (step: Step) => Promise<void>;
 };
 
+export type FollowOptions<T> = {
+  /** What is not relevant is not kept, and wakes nobody. */
+  readonly isRelevant?: (object: T) => boolean;
+  /** Whether a change makes a new pass; a deletion always does. Absent: each does. */
+  readonly wakes?: (object: T, before: T | undefined) => boolean;
+  /** Ends it before the controller does. */
+  readonly until?: AbortSignal;
+};
+
 export type Controller = {
-  /**
-   * The kind's objects by key, kept up to date; no pass is made before it was read whole. What is not relevant is not
-   * kept, and wakes nobody. `until` ends it before the controller does.
-   */
-  follow<T extends KubeObject>(
-    ref: ResourceRef<T>,
-    isRelevant?: (object: T) => boolean,
-    until?: AbortSignal,
-  ): ReadonlyMap<string, T>;
+  /** The kind's objects by key, kept up to date; no pass is made before it was read whole. */
+  follow<T extends KubeObject>(ref: ResourceRef<T>, options?: FollowOptions<T>): ReadonlyMap<string, T>;
   /** Resolves when the signal aborts. */
   run<Step>(work: Work<Step>): Promise<void>;
 };
@@ -43,8 +45,8 @@ export function createController({ api, clock, log }: ControllerOptions, signal:
   const informers = new Set<Promise<void>>();
   let wake = (): void => {};
 
-  const follow: Controller['follow'] = (ref, isRelevant = () => true, until) => {
-    type T = Parameters<typeof isRelevant>[0];
+  const follow = <T extends KubeObject>(ref: ResourceRef<T>, options: FollowOptions<T> = {}) => {
+    const { isRelevant = () => true, wakes = () => true, until } = options;
     const objects = new Map<string, T>();
     unsynced.add(objects);
     const synced = (): void => {
@@ -53,9 +55,12 @@ export function createController({ api, clock, log }: ControllerOptions, signal:
     };
     const handlers = {
       onObject: (object: T): void => {
-        if (isRelevant(object)) objects.set(keyOf(object), object);
-        else if (!objects.delete(keyOf(object))) return;
-        wake();
+        const key = keyOf(object);
+        const before = objects.get(key);
+        const isKept = isRelevant(object);
+        if (isKept) objects.set(key, object);
+        else objects.delete(key);
+        if (isKept ? wakes(object, before) : before !== undefined) wake();
       },
       onDelete: (object: T): void => {
         if (objects.delete(keyOf(object))) wake();

@@ -55,8 +55,8 @@ export function runNamespaceObjects(
       metadata?.name === name;
   const known: NamespaceObjects = {
     namespaces: follow(NAMESPACES),
-    accounts: follow(SERVICE_ACCOUNTS, named(DEFAULT_SERVICE_ACCOUNT)),
-    configMaps: follow(CONFIG_MAPS, named(ROOT_CA_CONFIG_MAP)),
+    accounts: follow(SERVICE_ACCOUNTS, { isRelevant: named(DEFAULT_SERVICE_ACCOUNT) }),
+    configMaps: follow(CONFIG_MAPS, { isRelevant: named(ROOT_CA_CONFIG_MAP) }),
   };
   return run({
     name: "the namespaces' own objects",

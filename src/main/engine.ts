@@ -15,6 +15,7 @@ import type { KubeObject, ResourceApi } from '../client/resource-api.ts';
 import { PODS } from '../client/resources.ts';
 import { runClusterRoleAggregation } from '../controllers/cluster-role-aggregation.ts';
 import { runDisruptionController } from '../controllers/disruption/disruption-controller.ts';
+import { runGarbageCollector } from '../controllers/garbage/garbage-collector.ts';
 import { runNamespaceObjects } from '../controllers/namespace-objects.ts';
 import { createLocalProvisioner } from '../controllers/volumes/local-provisioner.ts';
 import { runVolumesController } from '../controllers/volumes/volumes-controller.ts';
@@ -211,7 +212,7 @@ function runControllers(
   undo: Undo,
 ): void {
   const { log, nodes } = options;
-  const { resources: api, ca } = server;
+  const { resources: api, ca, kinds } = server;
   const ended = new AbortController();
   const provisioner = createLocalProvisioner(
     persistentVolumesDir(options),
@@ -223,6 +224,7 @@ function runControllers(
     runNamespaceObjects({ api, clock, log, ca }, ended.signal),
     runClusterRoleAggregation({ api, clock, log }, ended.signal),
     runDisruptionController({ api, clock, log }, ended.signal),
+    runGarbageCollector({ api, clock, log, kinds }, ended.signal),
   ];
   undo.push(async () => {
     ended.abort();

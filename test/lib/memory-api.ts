@@ -1,6 +1,7 @@
 // A small ResourceApi in memory for tests of the engines: revisions, merge patches, watches with history, the graceful
 // deletion of bound pods. No validation, no defaults; only the selectors the engines use.
 import { isDeepStrictEqual } from 'node:util';
+import { withPropagation } from '../../src/apiserver/propagation.ts';
 import { timeText } from '../../src/base/clock.ts';
 import { PodwrightError } from '../../src/base/errors.ts';
 import type {
@@ -98,6 +99,7 @@ export class MemoryApi implements ResourceApi {
     if (wantedUid !== undefined && wantedUid !== current.metadata?.uid) {
       throw new PodwrightError('Conflict', `uid mismatch: ${wantedUid}`);
     }
+    checkVersion(current, (body as KubeObject).metadata?.resourceVersion);
     const { status, ...rest } = body as JsonObject;
     const allowed = options.subresource === 'status' ? { status } : rest;
     const merged = merge(current as JsonObject, allowed) as T;
@@ -105,7 +107,10 @@ export class MemoryApi implements ResourceApi {
     const isSpecChanged = !isDeepStrictEqual((merged as JsonObject).spec, (current as JsonObject).spec);
     const generation = (current.metadata?.generation ?? 0) + (isSpecChanged ? 1 : 0);
     const next = { ...merged, metadata: { ...merged.metadata, generation } } as T;
-    return this.#store(ref, pathOf(ref, key), next, 'MODIFIED');
+    const { deletionTimestamp, finalizers, deletionGracePeriodSeconds } = next.metadata ?? {};
+    const isHeld = (finalizers ?? []).length > 0 || (deletionGracePeriodSeconds ?? 0) > 0;
+    const wasFinal = current.metadata?.finalizers !== undefined && deletionTimestamp !== undefined && !isHeld;
+    return this.#store(ref, pathOf(ref, key), next, wasFinal ? 'DELETED' : 'MODIFIED');
   }
 
   async delete<T extends KubeObject>(
@@ -113,13 +118,17 @@ export class MemoryApi implements ResourceApi {
     key: ObjectKey,
     options: DeleteOptions = {},
   ): Promise<T> {
-    const current = this.find(ref, key);
+    const found = this.find(ref, key);
     const uid = options.preconditions?.uid;
-    if (uid !== undefined && uid !== current.metadata?.uid)
+    if (uid !== undefined && uid !== found.metadata?.uid)
       throw new PodwrightError('Conflict', 'uid precondition');
+    checkVersion(found, options.preconditions?.resourceVersion);
     const path = pathOf(ref, key);
+    const current = withPropagation({ strategy: {} }, found, options) as T;
     const graceSeconds = gracefulSeconds(ref, current, options);
-    if (graceSeconds === 0) return this.#store(ref, path, current, 'DELETED');
+    const isHeld = (current.metadata?.finalizers ?? []).length > 0;
+    if (isHeld && found.metadata?.deletionTimestamp !== undefined && found === current) return found;
+    if (graceSeconds === 0 && !isHeld) return this.#store(ref, path, current, 'DELETED');
     const metadata = {
       ...current.metadata,
       deletionGracePeriodSeconds: graceSeconds,
@@ -186,6 +195,11 @@ export class MemoryApi implements ResourceApi {
     for (const listener of [...this.#listeners]) listener();
     return stored;
   }
+}
+
+function checkVersion({ metadata }: KubeObject, wanted: string | undefined): void {
+  if (wanted === undefined || wanted === metadata?.resourceVersion) return;
+  throw new PodwrightError('Conflict', `resourceVersion ${wanted} is not the newest`);
 }
 
 const pathOf = (ref: ResourceRef, key: ObjectKey): string =>

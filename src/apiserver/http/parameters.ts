@@ -3,7 +3,8 @@ import { PodwrightError } from '../../base/errors.ts';
 import type { DeleteOptions, ListOptions, PatchType } from '../../client/resource-api.ts';
 import type { DeleteOptions as DeleteOptionsBody } from '../../kube/api-types.ts';
 import { decode } from '../../kube/decode.ts';
-import { invalidError, tooLong } from '../../kube/field-error.ts';
+import { invalid, invalidError, notSupported, tooLong } from '../../kube/field-error.ts';
+import { PROPAGATION_POLICIES } from '../../kube/owners.ts';
 import { badRequest } from '../api-error.ts';
 import { APPLY_PATCH } from '../apply.ts';
 import { partOf } from '../kind.ts';
@@ -96,6 +97,23 @@ export function writeRequest(
   };
 }
 
+/** @throws Invalid */
+function propagationOf(
+  given: string | null,
+  orphanDependents: boolean | undefined,
+): Pick<DeleteOptions, 'propagationPolicy' | 'orphanDependents'> {
+  if (!given) return { orphanDependents };
+  const about = { group: 'meta.k8s.io', kind: 'DeleteOptions', name: '' };
+  const propagationPolicy = PROPAGATION_POLICIES.find((one) => one === given);
+  if (propagationPolicy === undefined)
+    throw invalidError(about, [notSupported('propagationPolicy', given, PROPAGATION_POLICIES)]);
+  if (orphanDependents !== undefined) {
+    const why = 'orphanDependents and deletionPropagation cannot be both set';
+    throw invalidError(about, [invalid('propagationPolicy', given, why)]);
+  }
+  return { propagationPolicy };
+}
+
 export async function readDeleteOptions(
   exchange: Exchange,
 ): Promise<DeleteOptions & { readonly dryRun: boolean }> {
@@ -103,13 +121,14 @@ export async function readDeleteOptions(
   const body = await readObject(request);
   const decoded = decode<DeleteOptionsBody>('DeleteOptions', body ?? {});
   if (!decoded.ok) throw badRequest(`DeleteOptions in version "v1" cannot be handled: ${decoded.message}`);
-  const { gracePeriodSeconds, preconditions, dryRun } = decoded.object;
+  const { gracePeriodSeconds, preconditions, dryRun, orphanDependents } = decoded.object;
   const fromQuery = query.get('gracePeriodSeconds');
   if (fromQuery !== null && !/^-?\d{1,15}$/.test(fromQuery))
     throw badRequest('gracePeriodSeconds: not a number');
   return {
     gracePeriodSeconds: gracePeriodSeconds ?? (fromQuery === null ? undefined : Number(fromQuery)),
     preconditions,
+    ...propagationOf(decoded.object.propagationPolicy ?? query.get('propagationPolicy'), orphanDependents),
     dryRun: isDryRun(query, dryRun),
   };
 }

@@ -25,6 +25,7 @@ export type StoredKind<T> = {
   readonly lastColumns?: readonly Column<T>[];
   readonly defaults?: (object: T) => T;
   readonly validate?: (object: T) => readonly FieldError[];
+  readonly orphansDependents?: true;
   /** Paths that never change. */
   readonly immutable?: readonly string[];
   /** What a user must know who makes one. */
@@ -55,6 +56,7 @@ export function storedKind<T extends KubeObject>(entry: StoredKind<T>): Kind {
       ...(defaults === undefined ? {} : { defaults }),
       validate: (object) => [...requiredFields(kind, object), ...(validate?.(object) ?? [])],
       validateUpdate: (object, old) => unchangedFields(immutable, object, old),
+      orphansDependents: entry.orphansDependents,
       ...(warning === undefined ? {} : { warnings: () => [warning] }),
     },
     columns: [nameColumn<T>(), ...entry.columns, ...(entry.lastColumns ?? [ageColumn<T>()])],

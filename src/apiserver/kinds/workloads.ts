@@ -220,6 +220,7 @@ export const WORKLOAD_KINDS = [
   storedKind<Job>({
     group: 'batch',
     kind: 'Job',
+    orphansDependents: true,
     plural: 'jobs',
     scope: 'Namespaced',
     status: true,
@@ -342,6 +343,7 @@ export const WORKLOAD_KINDS = [
   storedKind<ReplicationController>({
     group: '',
     kind: 'ReplicationController',
+    orphansDependents: true,
     plural: 'replicationcontrollers',
     scope: 'Namespaced',
     status: true,

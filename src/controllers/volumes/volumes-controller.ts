@@ -39,7 +39,7 @@ export async function runVolumesController(
     claims: follow(PERSISTENT_VOLUME_CLAIMS),
     volumes: follow(PERSISTENT_VOLUMES),
     classes: follow(STORAGE_CLASSES),
-    pods: follow(PODS, (pod) => claimKeysOf(pod).length > 0),
+    pods: follow(PODS, { isRelevant: (pod) => claimKeysOf(pod).length > 0 }),
   };
   await run({
     name: 'the volumes',
