@@ -52,6 +52,11 @@ const NEEDS: readonly Need[] = [
   // busybox without -static would need its libraries in every container of the tests.
   { debianPackage: 'busybox-static', for: 'the tests: small root file systems', isThere: program('busybox') },
   { debianPackage: 'docker-registry', for: 'the tests: a registry', isThere: program('docker-registry') },
+  {
+    debianPackage: 'python3-kubernetes',
+    for: 'the tests: a client that is not ours',
+    isThere: () => existsSync('/usr/lib/python3/dist-packages/kubernetes'),
+  },
   { debianPackage: 'openssl', for: 'the tests: a registry with TLS', isThere: program('openssl') },
 ];
 

@@ -229,7 +229,8 @@ async function* shown(lines: AsyncGenerator<string>, options: LogReadOptions): A
   for await (const raw of lines) {
     const line = parseCriLine(raw);
     if (line === undefined || (sinceMs !== undefined && Date.parse(line.time) < sinceMs)) continue;
-    const stamp = timestamps && atLineStart ? `${line.time} ` : '';
+    // conmon writes +00:00 where the kubelet, and whoever parses its answer, has Z.
+    const stamp = timestamps && atLineStart ? `${line.time.replace(/\+00:00$/, 'Z')} ` : '';
     atLineStart = !line.partial;
     const piece = Buffer.from(`${stamp}${line.text}${line.partial ? '' : '\n'}`).subarray(0, left);
     left -= piece.length;

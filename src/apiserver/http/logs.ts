@@ -4,6 +4,7 @@ import { PodwrightError } from '../../base/errors.ts';
 import type { LogOptions, NodeApi } from '../../client/node-api.ts';
 import { badRequest } from '../api-error.ts';
 import type { Exchange } from './exchange.ts';
+import { isTrue } from './parameters.ts';
 
 function integer(query: URLSearchParams, name: string): number | undefined {
   const text = query.get(name);
@@ -14,7 +15,7 @@ function integer(query: URLSearchParams, name: string): number | undefined {
 }
 
 function logOptions(query: URLSearchParams, nowMs: number): LogOptions {
-  const isSet = (name: string): boolean => ['true', '1'].includes(query.get(name) ?? '');
+  const isSet = (name: string): boolean => isTrue(query, name);
   const sinceSeconds = integer(query, 'sinceSeconds');
   const sinceTime = query.get('sinceTime');
   if (sinceSeconds !== undefined && sinceTime)

@@ -22,8 +22,10 @@ export function methodNotAllowed(): PodwrightError {
   );
 }
 
+/** As kube-apiserver reads a truth value: everything but "false" in any case and "0". Python's clients send "True". */
 export function isTrue(query: URLSearchParams, name: string): boolean {
-  return ['true', '1'].includes(query.get(name) ?? '');
+  const text = query.get(name);
+  return text !== null && text !== '0' && text.toLowerCase() !== 'false';
 }
 
 export function isDryRun(query: URLSearchParams, fromBody: readonly string[] = []): boolean {

@@ -6,6 +6,7 @@ import type { Kind } from '../kind.ts';
 import { parseRevision, watchObjects } from '../read.ts';
 import { groupVersion, type ServerParts } from '../request.ts';
 import { type Exchange, write } from './exchange.ts';
+import { isTrue } from './parameters.ts';
 import { negotiate, presenter } from './representation.ts';
 import { failureStatus } from './status.ts';
 
@@ -33,8 +34,8 @@ export async function serveWatch(
   const { parts, kind, options } = target;
   const { response, query } = exchange;
   const present = presenter(kind, negotiate(exchange.request, query));
-  const wantsBookmarks = ['true', '1'].includes(query.get('allowWatchBookmarks') ?? '');
-  const wantsInitial = ['true', '1'].includes(query.get('sendInitialEvents') ?? '');
+  const wantsBookmarks = isTrue(query, 'allowWatchBookmarks');
+  const wantsInitial = isTrue(query, 'sendInitialEvents');
   const endsMs = timeoutMs(query);
   if (options.resourceVersion) parseRevision(options.resourceVersion);
   const ended = new AbortController();

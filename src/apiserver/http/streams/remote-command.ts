@@ -3,6 +3,7 @@
 import type { Readable, Writable } from 'node:stream';
 import type { ContainerTarget, ExecSession, NodeApi } from '../../../client/node-api.ts';
 import { badRequest } from '../../api-error.ts';
+import { isTrue } from '../parameters.ts';
 import { failureStatus, type StatusBody, successStatus } from '../status.ts';
 
 export type CommandStreams = {
@@ -28,9 +29,11 @@ export function remoteCommand(
   node: NodeApi,
   { target, query }: { readonly target: ContainerTarget; readonly query: URLSearchParams },
 ): RemoteCommand {
-  const isSet = (name: string): boolean => ['true', '1'].includes(query.get(name) ?? '');
+  const isSet = (name: string): boolean => isTrue(query, name);
   const tty = isSet('tty');
   const wanted = { tty, stdin: isSet('stdin'), stdout: isSet('stdout'), stderr: isSet('stderr') };
+  if (!wanted.stdin && !wanted.stdout && !wanted.stderr)
+    throw badRequest('you must specify at least 1 of stdin, stdout, stderr');
   const command = query.getAll('command');
   if (subresource === 'attach') {
     return { ...wanted, start: (streams) => node.attach({ ...target, ...streams, tty }) };

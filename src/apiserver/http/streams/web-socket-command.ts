@@ -27,6 +27,9 @@ function channel(socket: WebSocket, number: number): Writable {
   return stream;
 }
 
+/** For what the client did not ask for: the command may print it all the same. */
+const nowhere = (): Writable => new PassThrough().resume();
+
 function resize(session: ExecSession | undefined, payload: Buffer): void {
   try {
     const { Width, Height } = JSON.parse(payload.toString()) as { Width?: unknown; Height?: unknown };
@@ -67,8 +70,8 @@ export async function serveWebSocketCommand(socket: WebSocket, command: RemoteCo
   try {
     session = await command.start({
       stdin,
-      stdout: channel(socket, STDOUT),
-      stderr: command.tty ? undefined : channel(socket, STDERR),
+      stdout: command.stdout ? channel(socket, STDOUT) : nowhere(),
+      stderr: command.tty ? undefined : command.stderr ? channel(socket, STDERR) : nowhere(),
       signal: gone.signal,
     });
     if (size !== undefined) resize(session, size);
