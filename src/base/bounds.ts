@@ -42,6 +42,8 @@ export const BOUNDS = {
   programTimeoutMs: Number(process.env.PODWRIGHT_PROGRAM_TIMEOUT_SECONDS ?? 60) * 1000,
   /** kubelet's nodeStatusReportFrequency: how often an unchanged Node is confirmed. */
   nodeHeartbeatMs: 5 * 60_000,
+  /** index.json of an image archive: the registries' limit for a manifest. */
+  imageIndexBytes: 4 * 1024 * 1024,
   /** Longest image pull. */
   pullTimeoutMs: 30 * 60_000,
   /** Pulls side by side; more would only share the same network and disk. kubelet: maxParallelImagePulls. */

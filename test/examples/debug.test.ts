@@ -19,7 +19,10 @@ describe('examples/debug.yaml', () => {
   test("it hears localhost, sees the target's processes and files, and is gone without a trace in the app", async () => {
     const before = await engine.pod('debug');
     const uid = before.metadata?.uid ?? '';
-    const processes = processesOf(uid);
+    const processes = await eventually('nginx has its workers', () => {
+      const found = processesOf(uid);
+      return found.some(({ command }) => command.startsWith('nginx: worker')) ? found : undefined;
+    });
     await assert.rejects(fetch(`http://${before.status?.podIP}:8080/`), 'closed from outside');
 
     const image = '--image=localhost/podwright/busybox:1';

@@ -37,8 +37,10 @@ describe('examples/independent-release.yaml', () => {
     await eventually('version 1 is served', async () =>
       (await ask()).body === 'content of version 1\n' ? true : undefined,
     );
-    const processes = served();
-    assert.ok(processes.length >= 2, 'a master and a worker');
+    const processes = await eventually('a master and its workers', () => {
+      const found = served();
+      return found.some(({ command }) => command.startsWith('nginx: worker')) ? found : undefined;
+    });
 
     const answers: Answer[] = [];
     const released = engine.kube(

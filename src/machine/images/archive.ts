@@ -1,7 +1,8 @@
 // Image archives and layouts on disk: which kind a file is, which images it holds and under which names.
 // https://github.com/opencontainers/image-spec image-layout.md; the Docker archive is what `docker save` writes.
-import { mkdir, readFile, stat, symlink, writeFile } from 'node:fs/promises';
+import { lstat, mkdir, readdir, readFile, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { BOUNDS } from '../../base/bounds.ts';
 import { PodwrightError } from '../../base/errors.ts';
 import { errnoOf } from '../../base/files.ts';
 import { runProgram, runProgramChecked } from '../system/spawn.ts';
@@ -28,8 +29,32 @@ export async function readArchive(
   if (find('index.json') === undefined) throw invalid(path, 'neither an OCI nor a Docker image archive');
   const layout = join(scratch, 'layout');
   await mkdir(layout);
-  await runProgramChecked('tar', ['-xf', path, '-C', layout, '--no-same-owner'], { signal });
+  const extracted = await runProgram('tar', ['-xf', path, '-C', layout, '--no-same-owner'], { signal });
+  if (extracted.exitCode !== 0) throw invalid(path, extracted.stderr.trim().split('\n').slice(-2).join(' '));
+  await checkLayout(layout, path);
   return readLayout(layout, scratch);
+}
+
+/**
+ * What was unpacked holds files and directories alone, as far as it is read: a link could lead to a file of the host, a fifo
+ * or a device has no end. GNU tar itself writes nothing outside its directory.
+ */
+async function checkLayout(layout: string, path: string): Promise<void> {
+  const check = async (name: string, kind: 'isFile' | 'isDirectory'): Promise<void> => {
+    const found = await lstat(join(layout, name)).catch(() => undefined);
+    if (found?.[kind]() === true) return;
+    throw invalid(path, `${name} is no ${kind === 'isFile' ? 'regular file' : 'directory'}`);
+  };
+  await check('index.json', 'isFile');
+  const { size } = await lstat(join(layout, 'index.json'));
+  if (size > BOUNDS.imageIndexBytes)
+    throw invalid(path, `index.json is larger than ${BOUNDS.imageIndexBytes} bytes`);
+  await check('blobs', 'isDirectory');
+  for (const algorithm of await readdir(join(layout, 'blobs'))) {
+    await check(`blobs/${algorithm}`, 'isDirectory');
+    for (const blob of await readdir(join(layout, 'blobs', algorithm)))
+      await check(`blobs/${algorithm}/${blob}`, 'isFile');
+  }
 }
 
 async function isDirectory(path: string): Promise<boolean> {
@@ -48,6 +73,7 @@ async function readDockerArchive(path: string, archive: DockerArchive): Promise<
     signal: archive.signal,
   });
   const manifest = parseJson<{ readonly RepoTags?: readonly string[] | null }[]>(path, stdout);
+  if (!Array.isArray(manifest)) throw invalid(path, 'its manifest.json lists no images');
   // Through a link, because a colon in the path would end it in skopeo's syntax.
   const link = join(archive.scratch, 'archive.tar');
   await symlink(path, link);
@@ -62,9 +88,10 @@ async function readLayout(path: string, scratch: string): Promise<ArchivedImage[
   const text = await readFile(join(path, 'index.json'), 'utf8').catch(() => {
     throw invalid(path, 'not an OCI image layout: it has no index.json');
   });
-  const { manifests } = parseJson<{ readonly manifests?: readonly OciDescriptor[] }>(path, text);
+  const listed = parseJson<{ readonly manifests?: readonly OciDescriptor[] } | null>(path, text);
+  if (!Array.isArray(listed?.manifests)) throw invalid(path, 'its index.json lists no images');
   const images: ArchivedImage[] = [];
-  for (const [index, { annotations = {}, ...descriptor }] of (manifests ?? []).entries()) {
+  for (const [index, { annotations = {}, ...descriptor }] of listed.manifests.entries()) {
     const layout = join(scratch, `image-${index}`);
     await mkdir(layout);
     await writeFile(join(layout, 'oci-layout'), '{"imageLayoutVersion":"1.0.0"}');
