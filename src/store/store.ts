@@ -4,13 +4,15 @@
 //
 // All values are also held in memory (they are the working set of one machine), so that reads are synchronous and cost
 // nothing. Invariant: readers and watchers see a change only after it is on disk, in the order of revisions.
-import { statfsSync } from 'node:fs';
+import { statfsSync, statSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import { type Database, open, type RootDatabase } from 'lmdb';
 import { BOUNDS } from '../base/bounds.ts';
 import { type Revision, revision } from '../base/brand.ts';
 import { PodwrightError } from '../base/errors.ts';
 import { type Change, History } from './history.ts';
+import { damaged, seal, totalWith, unseal } from './sealed.ts';
 import { SortedKeys } from './sorted-keys.ts';
 import { Watcher } from './watcher.ts';
 
@@ -57,19 +59,28 @@ type PendingWrite<T> = {
   readonly reject: (error: unknown) => void;
 };
 
-const REVISION_KEY = 'revision';
+const STATE_KEY = 'state';
+
+/** What is on disk beside the objects, with every commit. */
+type State = {
+  readonly revision: number;
+  /** Of all objects' checksums: none of them is lost. */
+  readonly total: number;
+};
 
 export class Store<T extends object> {
   readonly #root: RootDatabase;
   readonly #path: string;
-  readonly #objects: Database<T, string>;
-  readonly #meta: Database<number, string>;
+  readonly #objects: Database<Buffer, string>;
+  readonly #meta: Database<Buffer, string>;
   readonly #values = new Map<string, T>();
+  readonly #sums = new Map<string, number>();
   readonly #keys = new SortedKeys();
   readonly #history: History<T>;
   readonly #watchers = new Set<Watcher<T>>();
   readonly #derivations: { readonly prefix: string; readonly derive: Derive<T> }[] = [];
   #revision: Revision;
+  #total = 0;
   #pending: PendingWrite<T>[] = [];
   #writer: Promise<void> | undefined;
   #closed = false;
@@ -78,14 +89,26 @@ export class Store<T extends object> {
   constructor(root: RootDatabase, path: string, historyLength: number) {
     this.#root = root;
     this.#path = path;
-    this.#objects = root.openDB<T, string>({ name: 'objects', encoding: 'json' });
-    this.#meta = root.openDB<number, string>({ name: 'meta', encoding: 'json' });
-    for (const { key, value } of this.#objects.getRange()) {
-      this.#values.set(key, value);
-      this.#keys.add(key);
-    }
-    this.#revision = revision(this.#meta.get(REVISION_KEY) ?? 1);
+    this.#objects = root.openDB<Buffer, string>({ name: 'objects', encoding: 'binary' });
+    this.#meta = root.openDB<Buffer, string>({ name: 'meta', encoding: 'binary' });
+    this.#revision = revision(this.#read().revision);
     this.#history = new History(this.#revision, historyLength);
+  }
+
+  /** Everything on disk, verified. @throws StoreCorrupt */
+  #read(): State {
+    for (const { key, value: bytes } of this.#objects.getRange()) {
+      const { value, sum } = unseal<T>(key, bytes);
+      this.#values.set(key, value);
+      this.#sums.set(key, sum);
+      this.#keys.add(key);
+      this.#total = totalWith(this.#total, undefined, sum);
+    }
+    const bytes = this.#meta.get(STATE_KEY);
+    if (bytes === undefined && this.#values.size > 0) throw damaged('the list of objects');
+    const state = bytes === undefined ? { revision: 1, total: 0 } : unseal<State>(STATE_KEY, bytes).value;
+    if (state.total !== this.#total) throw damaged('the list of objects');
+    return state;
   }
 
   /** The revision of the newest change. */
@@ -228,12 +251,21 @@ export class Store<T extends object> {
 
   /** One lmdb transaction: all of it or nothing is on disk. */
   async #persist(newest: ReadonlyMap<string, T | undefined>, last: Revision): Promise<void> {
+    const sealed = [...newest].map(
+      ([key, value]) => [key, value === undefined ? undefined : seal(key, value)] as const,
+    );
+    for (const [key, after] of sealed) {
+      this.#total = totalWith(this.#total, this.#sums.get(key), after?.sum);
+      if (after === undefined) this.#sums.delete(key);
+      else this.#sums.set(key, after.sum);
+    }
+    const state: State = { revision: last, total: this.#total };
     await this.#root.batch(() => {
-      for (const [key, value] of newest) {
-        if (value === undefined) void this.#objects.remove(key);
-        else void this.#objects.put(key, value);
+      for (const [key, after] of sealed) {
+        if (after === undefined) void this.#objects.remove(key);
+        else void this.#objects.put(key, after.bytes);
       }
-      void this.#meta.put(REVISION_KEY, last);
+      void this.#meta.put(STATE_KEY, seal(STATE_KEY, state).bytes);
     });
   }
 
@@ -272,6 +304,13 @@ export class Store<T extends object> {
   }
 }
 
+/** A file that was cut off: to read behind its end would end the process. @throws StoreCorrupt */
+function checkLength(root: RootDatabase, path: string): void {
+  const { lastPageNumber, pageSize } = root.getStats() as { lastPageNumber: number; pageSize: number };
+  if (statSync(join(path, 'data.mdb')).size < (lastPageNumber + 1) * pageSize)
+    throw damaged('the length of data.mdb');
+}
+
 /**
  * Opens or makes the store in a directory; one process at a time. It opens after any crash: lmdb never overwrites what
  * the last commit refers to.
@@ -285,9 +324,11 @@ export async function openStore<T extends object>(options: {
   try {
     // Without overlapping synchronisation a write that has resolved is on disk.
     const root = open({ path: options.path, overlappingSync: false });
+    checkLength(root, options.path);
     return new Store<T>(root, options.path, options.historyRevisions ?? BOUNDS.historyRevisions);
   } catch (cause) {
-    throw new PodwrightError('StoreCorrupt', `open the store at ${options.path}`, { cause });
+    const remedy = 'restore the directory from a copy, or remove it to begin without objects';
+    throw new PodwrightError('StoreCorrupt', `open the store at ${options.path} (${remedy})`, { cause });
   }
 }
 
