@@ -7,6 +7,7 @@ import type { NodeLookup } from '../client/node-api.ts';
 import type { KubeObject, ResourceApi, ResourceRef } from '../client/resource-api.ts';
 import { NODES } from '../client/resources.ts';
 import type { Store } from '../store/store.ts';
+import { storedRoles } from './access/authorizer.ts';
 import { ensureSystemRoles } from './access/system-roles.ts';
 import { createTokenSigner } from './access/token-signer.ts';
 import { scheduleEventExpiry } from './event-expiry.ts';
@@ -15,7 +16,6 @@ import { ensureAuthority } from './http/pki.ts';
 import { KINDS } from './kinds.ts';
 import { ensureKubernetesService } from './kubernetes-service.ts';
 import { runNamespaceCleaner } from './namespace-cleaner.ts';
-import { createNodeLedger } from './node-ledger.ts';
 import { countObjects } from './object-figures.ts';
 import type { HealthCheck, ServerParts } from './request.ts';
 import { createResources } from './resources.ts';
@@ -61,9 +61,9 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     clock,
     tokens: createTokenSigner(authority.serviceAccountKey),
     kinds: KINDS,
-    ledger: createNodeLedger(store),
     admission: {
       clock,
+      roles: storedRoles(store),
       find: (plural, key) => {
         const kind = KINDS.find((one) => one.plural === plural);
         return kind === undefined ? undefined : store.get(storageKey(kind, key));

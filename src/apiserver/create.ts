@@ -47,8 +47,16 @@ function checkNamespace(parts: ServerParts, kind: Kind, meta: ObjectMeta): void 
   }
 }
 
-export function createObject(parts: ServerParts, request: WriteRequest, body: unknown): Promise<KubeObject> {
-  return storeNew(parts, request, decodeBody(request, body));
+export async function createObject(
+  parts: ServerParts,
+  request: WriteRequest,
+  body: unknown,
+): Promise<KubeObject> {
+  const object = decodeBody(request, body);
+  const { kind, user, namespace } = request;
+  const { review } = kind.strategy;
+  if (review === undefined) return storeNew(parts, request, object);
+  return review(object, { parts, roles: parts.admission.roles, user, namespace });
 }
 
 /** `track` says who owns the fields of the new object. */

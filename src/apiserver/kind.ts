@@ -3,6 +3,9 @@
 import type { Clock } from '../base/clock.ts';
 import type { KubeObject, ResourceRef } from '../client/resource-api.ts';
 import type { FieldError } from '../kube/field-error.ts';
+import type { Roles } from './access/rbac.ts';
+import type { User } from './access/user.ts';
+import type { ServerParts } from './request.ts';
 
 export type Subresource =
   | 'status'
@@ -23,6 +26,7 @@ export type PartName = 'ephemeralcontainers' | 'resize';
 /** What admission may look at beside the object itself. Reads are of the newest state. */
 export type AdmissionContext = {
   readonly clock: Clock;
+  readonly roles: Roles;
   find(plural: string, key: { readonly namespace?: string; readonly name: string }): KubeObject | undefined;
 };
 
@@ -42,6 +46,8 @@ export type PartStrategy<T> = {
 };
 
 export type Strategy<T> = {
+  /** Answers what is created in place of storing it. */
+  readonly review?: Review<T>;
   /** Fills in what the object leaves out. Pure and idempotent; also applied to updates. */
   readonly defaults?: (object: T) => T;
   /** Sets what only the server may set on a new object, such as the first status. */
@@ -79,7 +85,7 @@ export type Kind<T extends KubeObject = KubeObject> = ResourceRef<T> & {
   readonly categories: readonly string[];
   readonly subresources: readonly Subresource[];
   /** Absent: all. Only of kinds that are not stored. */
-  readonly verbs?: readonly ('get' | 'list')[];
+  readonly verbs?: readonly ('get' | 'list' | 'create')[];
   /** The type in api-schema.json. */
   readonly schema: string;
   /** What metadata.name must be: a DNS subdomain, a DNS label, or what can be a part of a path. */
@@ -94,6 +100,16 @@ export type Kind<T extends KubeObject = KubeObject> = ResourceRef<T> & {
   /** Where the scale subresource's figures are; absent: the kind has none. */
   readonly scale?: ScaleSource | undefined;
 };
+
+/** A question that is asked as an object, and the user who asks. */
+export type ReviewContext = {
+  readonly parts: ServerParts;
+  readonly roles: Roles;
+  readonly user: User;
+  /** Of the URL. */
+  readonly namespace?: string | undefined;
+};
+export type Review<T> = (object: T, context: ReviewContext) => T | Promise<T>;
 
 export type ScaleSource = {
   readonly specReplicas: readonly string[];

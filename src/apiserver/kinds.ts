@@ -1,6 +1,7 @@
 // The table of kinds. Adding a kind is one entry here, its file in kinds/ and its model in scripts/generate-kube-types.ts;
 // routes, discovery, defaults, validation, selectors and Table output follow.
 import type { Kind } from './kind.ts';
+import { ACCESS_KINDS } from './kinds/access.ts';
 import { CLUSTER_KINDS } from './kinds/cluster.ts';
 import { configMapKind, secretKind, serviceAccountKind } from './kinds/config.ts';
 import { eventKind } from './kinds/events.ts';
@@ -8,6 +9,7 @@ import { newEventKind } from './kinds/events-v1.ts';
 import { namespaceKind } from './kinds/namespaces.ts';
 import { nodeKind } from './kinds/nodes.ts';
 import { podKind } from './kinds/pods.ts';
+import { REVIEW_KINDS } from './kinds/reviews.ts';
 import {
   csiDriverKind,
   persistentVolumeClaimKind,
@@ -32,4 +34,6 @@ export const KINDS: readonly Kind[] = [
   storageClassKind,
   ...WORKLOAD_KINDS,
   ...CLUSTER_KINDS,
+  ...ACCESS_KINDS,
+  ...REVIEW_KINDS,
 ];

@@ -4,6 +4,7 @@
 import type { KubeObject } from '../../client/resource-api.ts';
 import type { User } from '../access/user.ts';
 import type { AdmissionContext, Kind, WritablePart } from '../kind.ts';
+import { rbacEscalation } from './rbac-escalation.ts';
 import { serviceAccountAdmission } from './service-account.ts';
 
 export type AdmissionWrite = {
@@ -24,7 +25,7 @@ export type AdmissionPlugin = {
   readonly validate?: (write: AdmissionWrite, context: AdmissionContext) => void;
 };
 
-const PLUGINS: readonly AdmissionPlugin[] = [serviceAccountAdmission];
+const PLUGINS: readonly AdmissionPlugin[] = [serviceAccountAdmission, rbacEscalation];
 
 export function mutateNew(context: AdmissionContext, write: AdmissionWrite): KubeObject {
   return PLUGINS.reduce(

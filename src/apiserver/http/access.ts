@@ -2,7 +2,7 @@
 // at. Authenticate, impersonate, authorize; what a handler does is decided by the same route that was asked about.
 import type { IncomingMessage } from 'node:http';
 import type { Attributes } from '../access/attributes.ts';
-import { requireAllowed, storedRoles } from '../access/authorizer.ts';
+import { requireAllowed } from '../access/authorizer.ts';
 import { impersonated } from '../access/impersonation.ts';
 import type { User } from '../access/user.ts';
 import { type Authenticators, authenticate } from './authentication.ts';
@@ -24,7 +24,8 @@ const ITEM_VERBS: { readonly [method: string]: string } = {
   DELETE: 'delete',
 };
 
-function verbOf(method: string, query: URLSearchParams, isCollection: boolean): string {
+/** list, deletecollection and watch are verbs of their own. */
+export function verbOf(method: string, query: URLSearchParams, isCollection: boolean): string {
   const verb = ITEM_VERBS[method] ?? method.toLowerCase();
   if (!isCollection) return verb;
   if (verb === 'get') return ['true', '1'].includes(query.get('watch') ?? '') ? 'watch' : 'list';
@@ -63,7 +64,7 @@ export async function requireAccess(
   asked: Asked,
   authenticators: Authenticators,
 ): Promise<User> {
-  const roles = storedRoles(authenticators.parts.store);
+  const { roles } = authenticators.parts.admission;
   const user = impersonated(await authenticate(request, authenticators), request.headersDistinct, roles);
   requireAllowed(roles, user, attributesOf(asked));
   return user;
@@ -76,6 +77,6 @@ export async function requireStreamAccess(
   authenticators: Authenticators,
 ): Promise<User> {
   const user = await requireAccess(request, asked, authenticators);
-  requireAllowed(storedRoles(authenticators.parts.store), user, attributesOf({ ...asked, method: 'POST' }));
+  requireAllowed(authenticators.parts.admission.roles, user, attributesOf({ ...asked, method: 'POST' }));
   return user;
 }

@@ -9,11 +9,11 @@ import { APPLY_PATCH, applyObject } from '../apply.ts';
 import { bindPod } from '../binding.ts';
 import { createObject } from '../create.ts';
 import { deleteObject } from '../delete.ts';
-import type { Kind } from '../kind.ts';
 import { METRICS_KINDS } from '../kinds/metrics.ts';
 import { getObject, listObjects } from '../read.ts';
 import type { ServerParts, WriteRequest } from '../request.ts';
 import { patchObject, updateObject } from '../update.ts';
+import { verbOf } from './access.ts';
 import { contentType, readJson, readObject, readYaml, unsupportedMediaType } from './body.ts';
 import { serveEviction } from './eviction.ts';
 import { type Exchange, sendJson, write } from './exchange.ts';
@@ -192,8 +192,9 @@ async function serveItem(
 }
 
 /** A kind that names its verbs has no others. */
-function isAllowed({ request, query }: Exchange, { verbs }: Kind): boolean {
-  return verbs === undefined || (request.method === 'GET' && !isTrue(query, 'watch'));
+function isAllowed({ request, query }: Exchange, { kind, name }: ResourceRoute): boolean {
+  const verbs: readonly string[] | undefined = kind.verbs;
+  return verbs === undefined || verbs.includes(verbOf(request.method ?? 'GET', query, name === undefined));
 }
 
 export async function serveResource(
@@ -202,7 +203,7 @@ export async function serveResource(
   route: ResourceRoute,
 ): Promise<void> {
   const { kind, name, namespace, subresource } = route;
-  if (!isAllowed(exchange, kind)) throw methodNotAllowed();
+  if (!isAllowed(exchange, route)) throw methodNotAllowed();
   if (METRICS_KINDS.includes(kind)) return serveMetricsApi(exchange, { parts, nodeApi }, route);
   if (name === undefined) return serveCollection(exchange, parts, route);
   if (subresource === undefined) return serveItem(exchange, parts, { ...route, name });

@@ -1,7 +1,5 @@
 // Kinds of the cluster's configuration, networking and access, stored and served faithfully.
 import type {
-  ClusterRole,
-  ClusterRoleBinding,
   CSINode,
   CSIStorageCapacity,
   EndpointSlice,
@@ -13,8 +11,6 @@ import type {
   NetworkPolicy,
   PriorityClass,
   ResourceQuota,
-  Role,
-  RoleBinding,
   RuntimeClass,
   Service,
   VolumeAttachment,
@@ -24,9 +20,6 @@ import { createdAt, number, selectorText, storedKind, text, wide } from './store
 
 const list = (texts: readonly (string | number | undefined)[]): string =>
   texts.length === 0 ? '<none>' : texts.join(',');
-
-const rbac = 'rbac.authorization.k8s.io';
-const roleText = ({ roleRef }: RoleBinding | ClusterRoleBinding): string => `${roleRef.kind}/${roleRef.name}`;
 
 const quantities = (
   of: { readonly [name: string]: unknown } | undefined,
@@ -217,45 +210,6 @@ const POLICY_KINDS = [
   }),
 ];
 
-const ACCESS_KINDS = [
-  storedKind<Role>({
-    group: rbac,
-    nameRule: 'pathSegment',
-    kind: 'Role',
-    plural: 'roles',
-    scope: 'Namespaced',
-    columns: [],
-    lastColumns: [createdAt()],
-  }),
-  storedKind<ClusterRole>({
-    group: rbac,
-    nameRule: 'pathSegment',
-    kind: 'ClusterRole',
-    plural: 'clusterroles',
-    scope: 'Cluster',
-    columns: [],
-    lastColumns: [createdAt()],
-  }),
-  storedKind<RoleBinding>({
-    group: rbac,
-    nameRule: 'pathSegment',
-    kind: 'RoleBinding',
-    plural: 'rolebindings',
-    scope: 'Namespaced',
-    immutable: ['roleRef'],
-    columns: [text('Role', roleText)],
-  }),
-  storedKind<ClusterRoleBinding>({
-    group: rbac,
-    nameRule: 'pathSegment',
-    kind: 'ClusterRoleBinding',
-    plural: 'clusterrolebindings',
-    scope: 'Cluster',
-    immutable: ['roleRef'],
-    columns: [text('Role', roleText)],
-  }),
-];
-
 const CSI_KINDS = [
   storedKind<CSINode>({
     group: 'storage.k8s.io',
@@ -291,4 +245,4 @@ const CSI_KINDS = [
   }),
 ];
 
-export const CLUSTER_KINDS = [...NETWORKING_KINDS, ...POLICY_KINDS, ...ACCESS_KINDS, ...CSI_KINDS];
+export const CLUSTER_KINDS = [...NETWORKING_KINDS, ...POLICY_KINDS, ...CSI_KINDS];

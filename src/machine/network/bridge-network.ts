@@ -7,7 +7,7 @@
 import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errorText, PodwrightError } from '../../base/errors.ts';
-import { putFile } from '../../base/files.ts';
+import { replaceFile } from '../../base/files.ts';
 import type { Log } from '../../base/log.ts';
 import { type MachineDirs, networkDir } from '../layout.ts';
 import type { PodIdentity, PortMapping } from '../machine.ts';
@@ -105,7 +105,7 @@ class BridgeNetwork implements Network {
     await this.remove(request);
     const lease = this.#take(request);
     try {
-      putFile(this.#leasePath(sandboxId), JSON.stringify(lease));
+      replaceFile(this.#leasePath(sandboxId), JSON.stringify(lease));
       signal.throwIfAborted();
       // Both to their ends, even when one fails: the undo must have nothing running beside it.
       const done = await Promise.allSettled([
@@ -139,7 +139,7 @@ class BridgeNetwork implements Network {
     const lease = { sandboxId, pod, address: former.address, portMappings };
     this.#leases.set(sandboxId, lease);
     try {
-      putFile(this.#leasePath(sandboxId), JSON.stringify(lease));
+      replaceFile(this.#leasePath(sandboxId), JSON.stringify(lease));
       await this.#openPorts(lease);
       signal.throwIfAborted();
     } catch (error) {

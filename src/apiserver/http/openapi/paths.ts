@@ -41,10 +41,12 @@ export function pathsOf(kind: Kind): Json {
   const root = kind.group === '' ? `/api/${kind.version}` : `/apis/${groupVersion(kind)}`;
   const collection = `${root}/${kind.namespaced ? 'namespaces/{namespace}/' : ''}${kind.plural}`;
   const scope = kind.namespaced ? [parameter('namespace', 'path')] : [];
+  const post = operation(kind, 'post', WRITE_PARAMETERS);
+  if (kind.verbs !== undefined) return { [collection]: { post, parameters: scope } };
   return {
     [collection]: {
       get: operation(kind, 'list'),
-      post: operation(kind, 'post', WRITE_PARAMETERS),
+      post,
       delete: operation(kind, 'deletecollection'),
       parameters: scope,
     },
