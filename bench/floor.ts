@@ -27,7 +27,7 @@ import { createBridgeNetwork } from '../src/machine/network/bridge-network.ts';
 import type { Network } from '../src/machine/network/network.ts';
 import { forgetContainer, type Runtime, runtimeArgs, runtimeStart } from '../src/machine/runtime/runtime.ts';
 import { makeFifo, openFifoReader } from '../src/machine/system/fifo.ts';
-import { MS, mount, unmount } from '../src/machine/system/libc.ts';
+import { MS, mount, unmountAside } from '../src/machine/system/libc.ts';
 import { killAndWait } from '../src/machine/system/processes.ts';
 import { findProgram, runProgramChecked, startProgram } from '../src/machine/system/spawn.ts';
 import { IMAGES } from '../test/lib/engine.ts';
@@ -178,7 +178,7 @@ async function bareUp(bench: Bench, bundles: Bundles, pod: BarePod): Promise<voi
     join(sandbox, 'pid'),
     pod.id,
   ];
-  const created = await startProgram(runtime.path, args, { stdio: ['null', life, life] }).exited;
+  const created = await (await startProgram(runtime.path, args, { stdio: ['null', life, life] })).exited;
   if (created !== 0) throw new Error(`bare infra container: ${runtime.name} run: exit code ${created}`);
   closeSync(life);
   if (reader !== undefined) closeSync(reader);
@@ -205,7 +205,7 @@ async function bareContainer(
   const own = join(bundle, 'layer');
   mkdirSync(own);
   const target = join(bundle, 'rootfs');
-  mountRootfs({ layers, upperDir: join(own, 'upper'), workDir: join(own, 'work'), target });
+  await mountRootfs({ layers, upperDir: join(own, 'upper'), workDir: join(own, 'work'), target });
   writeFileSync(join(bundle, 'termination-log'), '');
   const config = rename(text, dirs, pod).replaceAll(`/proc/${bundles.infraPid}/`, `/proc/${pod.infraPid}/`);
   writeFileSync(join(bundle, 'config.json'), config);
@@ -229,11 +229,11 @@ async function bareDown({ runtime, network, cgroups }: Bench, pod: BarePod): Pro
   await killAndWait([...pod.containers.map(({ pid }) => pid), pod.infraPid]);
   await Promise.all(pod.containers.map(({ ended }) => ended));
   for (const { id, dir } of pod.containers) {
-    unmountRootfs(join(dir, 'rootfs'));
+    await unmountRootfs(join(dir, 'rootfs'));
     await forgetContainer(runtime, id);
   }
   await forgetContainer(runtime, pod.id);
-  unmount(join(pod.dir, 'sandboxes/0/shm'));
+  await unmountAside(join(pod.dir, 'sandboxes/0/shm'));
   await network.remove({ pod: sandboxConfig.pod, sandboxId: pod.id, portMappings: [] });
   rmSync(pod.dir, { recursive: true });
   await cgroups.remove(cgroups.podPath(podUid(pod.id), 'BestEffort'));

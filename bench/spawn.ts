@@ -15,13 +15,14 @@ const request: Launch = {
 const median = (values: readonly number[]): string =>
   ([...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0).toFixed(2);
 
-async function measure(name: string, launch: (request: Launch) => Launched): Promise<void> {
+async function measure(name: string, launch: (request: Launch) => Promise<Launched>): Promise<void> {
   const blocked: number[] = [];
   const whole: number[] = [];
   for (let round = 0; round < ROUNDS; round++) {
     const begin = performance.now();
-    const child = launch(request);
+    const starting = launch(request);
     blocked.push(performance.now() - begin);
+    const child = await starting;
     await child.exited;
     whole.push(performance.now() - begin);
     for (const pipe of child.pipes) pipe?.destroy();

@@ -12,8 +12,9 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, rmdir, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { allToTheirEnds } from '../base/all-to-their-ends.ts';
 import type { PodUid } from '../base/brand.ts';
 import { errnoOf } from '../base/files.ts';
 import type { CgroupResources, GroupUsage, QosClass } from './machine.ts';
@@ -93,6 +94,7 @@ const QOS_DIRS: Record<QosClass, string> = {
   BestEffort: 'besteffort',
 };
 
+export const QOS_CLASSES = Object.keys(QOS_DIRS) as readonly QosClass[];
 const WARM_DIR = 'warm';
 
 export type Cgroups = {
@@ -201,7 +203,11 @@ export function createCgroups(parent: string, layout: CgroupLayout = cgroupLayou
 
   const remove = async (path: string): Promise<void> => {
     await killAll(path);
-    for (const root of roots()) for (const dir of groupsBelow(join(root, path))) removeGroup(dir);
+    await allToTheirEnds(
+      roots().map(async (root) => {
+        for (const dir of groupsBelow(join(root, path))) await removeGroup(dir);
+      }),
+    );
     if (version !== 'v2') removePlain(path);
   };
 
@@ -316,9 +322,10 @@ function pidsOf(dir: string): number[] {
   }
 }
 
-function removeGroup(dir: string): void {
+/** Aside: the kernel lets one at a time change groups, and who moves a process keeps the others waiting for milliseconds. */
+async function removeGroup(dir: string): Promise<void> {
   try {
-    rmdirSync(dir);
+    await rmdir(dir);
   } catch (error) {
     if (errnoOf(error) !== 'ENOENT') throw error;
   }

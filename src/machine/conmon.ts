@@ -98,7 +98,7 @@ export async function createUnderConmon(
   await mkdir(dirname(request.logPath), { recursive: true, mode: 0o700 });
   const SYNC_FD = 3;
   const START_FD = 4;
-  const { pid, pipes } = startProgram('conmon', conmonArgs(request), {
+  const { pid, pipes } = await startProgram('conmon', conmonArgs(request), {
     env: { PATH: PROGRAM_PATH, _OCI_SYNCPIPE: String(SYNC_FD), _OCI_STARTPIPE: String(START_FD) },
     stdio: ['null', 'null', 'null', 'output', 'input'],
     // Where it writes its oom file.

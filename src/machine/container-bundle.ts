@@ -67,7 +67,7 @@ export async function prepareBundle(machine: MachineContext, request: BundleRequ
   const own = layerDir(dirs, instance);
   const [image, layers] = await Promise.all([images.config(config.imageId), images.layers(config.imageId)]);
   await mkdir(own, { recursive: true });
-  mountRootfs({ layers, upperDir: join(own, 'upper'), workDir: join(own, 'work'), target: rootfs });
+  await mountRootfs({ layers, upperDir: join(own, 'upper'), workDir: join(own, 'work'), target: rootfs });
   const user = userOf(config, image.User ?? '', rootfs);
   const sandboxFiles = sandboxDir(dirs, config.pod.uid, config.sandboxAttempt);
   writeFileSync(terminationLog(bundle), '', { flag: 'a' });
@@ -103,6 +103,6 @@ export function readBundle(bundle: string): OciSpec {
 }
 
 /** The undo of prepareBundle but for the directories. */
-export function releaseBundle(bundle: string): void {
-  unmountRootfs(rootfsDir(bundle));
+export function releaseBundle(bundle: string): Promise<void> {
+  return unmountRootfs(rootfsDir(bundle));
 }

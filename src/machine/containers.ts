@@ -9,6 +9,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { allToTheirEnds } from '../base/all-to-their-ends.ts';
 import { BOUNDS } from '../base/bounds.ts';
 import { type ContainerId, type PodUid, podUid } from '../base/brand.ts';
 import { errorText, isPodwrightError, PodwrightError } from '../base/errors.ts';
@@ -110,12 +111,14 @@ export class Containers {
     watch?.stop();
     this.#watches.delete(id);
     if (record.phase === 'creating') await killAndWait(creatorsOf(id));
-    await this.#machine.cgroups.remove(monitorGroup(record));
-    await this.#machine.cgroups.remove(record.cgroupPath);
-    releaseBundle(this.#bundleOf(record));
-    await Promise.all([
-      forgetContainer(this.#machine.runtime, id),
-      rm(layerDir(this.#machine.dirs, instance), { recursive: true, force: true }),
+    const { cgroups, dirs, runtime } = this.#machine;
+    await allToTheirEnds([
+      cgroups.remove(monitorGroup(record)),
+      cgroups.remove(record.cgroupPath),
+      forgetContainer(runtime, id),
+      releaseBundle(this.#bundleOf(record)).then(() =>
+        rm(layerDir(dirs, instance), { recursive: true, force: true }),
+      ),
     ]);
   }
 

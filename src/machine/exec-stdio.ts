@@ -36,9 +36,12 @@ function handOn(source: Readable, target: Writable): Promise<void> {
   });
 }
 
-export function startOnPipes({ program, command, id }: ExecCommand, options: ExecOptions): Started {
+export async function startOnPipes(
+  { program, command, id }: ExecCommand,
+  options: ExecOptions,
+): Promise<Started> {
   const stdio = [options.stdin === undefined ? 'null' : 'input', 'output', 'output'] as const;
-  const { exited, pipes } = startProgram(program, [...command, id], { stdio });
+  const { exited, pipes } = await startProgram(program, [...command, id], { stdio });
   const [input, output, error] = pipes;
   input?.on('error', () => {});
   if (input !== undefined) options.stdin?.pipe(input);
@@ -50,11 +53,14 @@ export function startOnPipes({ program, command, id }: ExecCommand, options: Exe
 }
 
 /** For runc, which hands its terminal only to those that let it go (`--detach`), and then nobody tells the exit code. */
-export function startOnTerminal({ program, command, id }: ExecCommand, options: ExecOptions): Started {
+export async function startOnTerminal(
+  { program, command, id }: ExecCommand,
+  options: ExecOptions,
+): Promise<Started> {
   const { stream, peerFd, resize } = openTerminal();
   try {
     const args = [...command, '--tty', id];
-    const { exited } = startProgram(program, args, { stdio: [peerFd, peerFd, peerFd] });
+    const { exited } = await startProgram(program, args, { stdio: [peerFd, peerFd, peerFd] });
     const drained = handOn(stream, options.stdout);
     options.stdin?.pipe(stream);
     return { exited, drained, resize };
@@ -67,7 +73,7 @@ export function startOnTerminal({ program, command, id }: ExecCommand, options: 
 }
 
 /** For crun, which while it copies forgets what a command wrote right before its end (1.8.1). */
-export function startOnConsoleSocket(exec: ExecCommand, options: ExecOptions): Started {
+export async function startOnConsoleSocket(exec: ExecCommand, options: ExecOptions): Promise<Started> {
   const ended = Promise.withResolvers<void>();
   let terminal: Terminal | undefined;
   let size: TerminalSize | undefined;
@@ -79,7 +85,7 @@ export function startOnConsoleSocket(exec: ExecCommand, options: ExecOptions): S
   });
   try {
     const args = [...exec.command, '--tty', '--console-socket', console.path, exec.id];
-    const { exited, pipes } = startProgram(exec.program, args, { stdio: ['null', 'null', 'output'] });
+    const { exited, pipes } = await startProgram(exec.program, args, { stdio: ['null', 'null', 'output'] });
     const [, , words] = pipes;
     const settled = exited.then(() => {
       console.close();

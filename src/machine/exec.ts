@@ -75,7 +75,7 @@ export async function execInContainer(target: ExecTarget, options: ExecOptions):
   await writeFile(join(dir, 'process.json'), JSON.stringify(spec), { mode: 0o600 });
   const exec = ['exec', '--process', join(dir, 'process.json'), '--pid-file', pidFile];
   const command = [...runtimeArgs(runtime), `--log=${log}`, ...exec];
-  const started = startOf(runtime, options.tty)({ program: runtime.path, command, id, dir }, options);
+  const started = await startOf(runtime, options.tty)({ program: runtime.path, command, id, dir }, options);
   const inside = insidePid(pidFile, started.exited);
 
   /** Not the runtime: it collects the process inside, and then ends by itself. */
@@ -83,6 +83,7 @@ export async function execInContainer(target: ExecTarget, options: ExecOptions):
     void inside.then((pid) => (pid === undefined ? undefined : kill(pid)));
   };
   options.signal.addEventListener('abort', onAbort, { once: true });
+  if (options.signal.aborted) onAbort();
 
   const finish = async (): Promise<number> => {
     try {

@@ -1,13 +1,14 @@
 // The real machine: composes runtime, cgroups, network, volumes and images into Machine. The parts do the work.
 import { mkdir, rm, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { allToTheirEnds } from '../base/all-to-their-ends.ts';
 import type { ContainerId, PodUid } from '../base/brand.ts';
 import type { Clock } from '../base/clock.ts';
 import { isPodwrightError, PodwrightError } from '../base/errors.ts';
 import { errnoOf } from '../base/files.ts';
 import type { Log } from '../base/log.ts';
 import { attachToContainer } from './attach.ts';
-import { createCgroups } from './cgroups.ts';
+import { createCgroups, QOS_CLASSES } from './cgroups.ts';
 import { containerLogs } from './container-logs.ts';
 import { Containers } from './containers.ts';
 import { execInContainer } from './exec.ts';
@@ -150,22 +151,23 @@ function machineOf(context: MachineContext, parts: Parts): Machine {
   const { containers, sandboxes, warm, listeners, stopSweeping } = parts;
   const { records, volumes, cgroups, dirs } = context;
 
-  const stop = async (uid: PodUid, attempt: number): Promise<void> => {
+  /** Until nothing runs in it; `end` undoes the sandbox then. */
+  const quieten = async (uid: PodUid, attempt: number): Promise<{ readonly end: () => Promise<void> }> => {
     const record = records.sandbox(uid, attempt);
-    if (record === undefined) return;
+    if (record === undefined) return { end: async () => {} };
     sandboxes.unwatch(uid, attempt);
     await containers.endAll(uid, attempt);
-    await stopSandbox(context, record);
+    return { end: () => stopSandbox(context, record) };
   };
 
+  const stop = async (uid: PodUid, attempt: number): Promise<void> => (await quieten(uid, attempt)).end();
+
   const removeSandbox = async (uid: PodUid, attempt: number): Promise<void> => {
-    await stop(uid, attempt);
+    const { end } = await quieten(uid, attempt);
     const mine = [...(records.pod(uid)?.containers ?? [])].filter(
       ([, record]) => record.config.sandboxAttempt === attempt,
     );
-    // One that fails does not leave another's removal running unseen.
-    const removals = await Promise.allSettled(mine.map(([id]) => containers.remove(id, { log: 'keep' })));
-    for (const one of removals) if (one.status === 'rejected') throw one.reason;
+    await allToTheirEnds([end(), ...mine.map(([id]) => containers.remove(id, { log: 'keep' }))]);
     await records.dropSandbox(uid, attempt);
   };
 
@@ -173,12 +175,17 @@ function machineOf(context: MachineContext, parts: Parts): Machine {
     warm.busy();
     const pod = records.pod(uid);
     if (pod === undefined) return;
+    const classes = new Set([...pod.sandboxes.values()].map(({ config }) => config.qosClass));
     for (const attempt of [...pod.sandboxes.keys()]) await removeSandbox(uid, attempt);
     for (const id of [...pod.containers.keys()]) await containers.remove(id, { log: 'remove' });
-    await volumes.remove(uid);
-    for (const qosClass of ['Guaranteed', 'Burstable', 'BestEffort'] as const)
-      await cgroups.remove(cgroups.podPath(uid, qosClass));
-    await rm(podLogDir(dirs, pod.identity), { recursive: true, force: true });
+    await allToTheirEnds([
+      volumes.remove(uid),
+      rm(podLogDir(dirs, pod.identity), { recursive: true, force: true }),
+      // Without a sandbox that says which it was, it may be any.
+      ...(classes.size > 0 ? [...classes] : QOS_CLASSES).map((qosClass) =>
+        cgroups.remove(cgroups.podPath(uid, qosClass)),
+      ),
+    ]);
     await records.dropPod(uid);
   };
 

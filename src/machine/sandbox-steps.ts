@@ -15,7 +15,7 @@ import type { SandboxRecord } from './records.ts';
 import { infraSpec } from './runtime/oci-spec.ts';
 import { forgetContainer, pidFileOf, renameContainer, runtimeCreate } from './runtime/runtime.ts';
 import { makeFifo, openFifoReader } from './system/fifo.ts';
-import { MS, mount, unmount } from './system/libc.ts';
+import { MS, mountAside, unmountAside } from './system/libc.ts';
 import { setHostname } from './system/namespaces.ts';
 import { isAlive, type ProcessName, processName } from './system/processes.ts';
 
@@ -64,11 +64,17 @@ const shmStep: Step = {
   up: async (_, { config, dir }) => {
     await mkdir(shmDir(dir), { recursive: true });
     if (config.namespaces.ipc === 'node') return;
-    unmount(shmDir(dir));
-    mount('shm', shmDir(dir), 'tmpfs', MS.NOSUID | MS.NOEXEC | MS.NODEV, `mode=1777,size=${SHM_BYTES}`);
+    await unmountAside(shmDir(dir));
+    await mountAside(
+      'shm',
+      shmDir(dir),
+      'tmpfs',
+      MS.NOSUID | MS.NOEXEC | MS.NODEV,
+      `mode=1777,size=${SHM_BYTES}`,
+    );
   },
   down: async (_, { dir }) => {
-    while (unmount(shmDir(dir)));
+    while (await unmountAside(shmDir(dir)));
   },
 };
 

@@ -175,7 +175,7 @@ describe('root file system', () => {
   test('layers lie over one another, what a layer hides is hidden, writes go to the own layer', async () => {
     const [image] = await load(two);
     const layers = await store.layers(image?.id ?? '');
-    mountRootfs({ layers, ...mountPaths() });
+    await mountRootfs({ layers, ...mountPaths() });
     assert.deepEqual(
       [read('base'), read('which'), readdirSync(join(base, 'rootfs/dir'))],
       ['shared', 'two', ['kept']],
@@ -183,13 +183,13 @@ describe('root file system', () => {
     writeFileSync(join(base, 'rootfs/base'), 'changed');
     assert.equal(readFileSync(join(layers[1] ?? '', 'base'), 'utf8'), 'shared');
     assert.equal(readFileSync(join(base, 'own/upper/base'), 'utf8'), 'changed');
-    unmountRootfs(join(base, 'rootfs'));
-    unmountRootfs(join(base, 'rootfs'));
-    mountRootfs({ layers, ...mountPaths() });
-    mountRootfs({ layers, ...mountPaths() });
+    await unmountRootfs(join(base, 'rootfs'));
+    await unmountRootfs(join(base, 'rootfs'));
+    await mountRootfs({ layers, ...mountPaths() });
+    await mountRootfs({ layers, ...mountPaths() });
     assert.equal((await mountsBelow(base)).length, 1, 'mounted again it replaces');
     assert.equal(read('base'), 'changed', 'and the own layer is kept');
-    unmountRootfs(join(base, 'rootfs'));
+    await unmountRootfs(join(base, 'rootfs'));
   });
 
   test('125 layers, and paths with a colon and a comma', async () => {
@@ -200,30 +200,33 @@ describe('root file system', () => {
       writeFileSync(join(directory, 'top'), String(index));
       return directory;
     });
-    mountRootfs({ layers, ...mountPaths(), upperDir: join(base, 'a:b,c') });
+    await mountRootfs({ layers, ...mountPaths(), upperDir: join(base, 'a:b,c') });
     assert.deepEqual([read('file-0'), read('file-124'), read('top')], ['0', '124', '0']);
-    unmountRootfs(join(base, 'rootfs'));
+    await unmountRootfs(join(base, 'rootfs'));
   });
 
-  test('the root directory has the mode and owner of the image, whatever the umask', () => {
+  test('the root directory has the mode and owner of the image, whatever the umask', async () => {
     const layer = join(base, 'layer');
     mkdirSync(layer);
     chmodSync(layer, 0o1755);
     chownSync(layer, 12, 34);
     const umask = process.umask(0o077);
     try {
-      mountRootfs({ layers: [layer], ...mountPaths() });
+      await mountRootfs({ layers: [layer], ...mountPaths() });
     } finally {
       process.umask(umask);
     }
     const { mode, uid, gid } = statSync(join(base, 'rootfs'));
     assert.deepEqual([mode & 0o7777, uid, gid], [0o1755, 12, 34]);
-    unmountRootfs(join(base, 'rootfs'));
+    await unmountRootfs(join(base, 'rootfs'));
   });
 
   test('a mount that fails says what, and leaves nothing', async () => {
     const layers = [join(base, 'absent')];
-    assert.throws(() => mountRootfs({ layers, ...mountPaths() }), { code: 'MountFailed', message: /absent/ });
+    await assert.rejects(mountRootfs({ layers, ...mountPaths() }), {
+      code: 'MountFailed',
+      message: /absent/,
+    });
     assert.deepEqual(
       readdirSync('/proc/self/fd').filter((fd) => linkOf(fd).startsWith(base)),
       [],

@@ -25,7 +25,7 @@ const sh = (script: string, more: Partial<Launch> = {}): Launch => ({
 const ways = { posix_spawn: launchByPosixSpawn, child_process: launchByChildProcess };
 for (const [name, launch] of Object.entries(ways)) {
   test(`${name}: output, environment, directory and exit code`, async () => {
-    const child = launch(
+    const child = await launch(
       sh('echo $WORD; pwd; echo oops >&2; exit 7', { env: { WORD: 'hello' }, cwd: '/usr' }),
     );
     const [out, error, code] = await Promise.all([
@@ -37,14 +37,14 @@ for (const [name, launch] of Object.entries(ways)) {
   });
 
   test(`${name}: input, and a signal as 128 + n`, async () => {
-    const child = launch(sh('read word; kill -TERM $$', { stdio: ['input', 'null', 'null'] }));
+    const child = await launch(sh('read word; kill -TERM $$', { stdio: ['input', 'null', 'null'] }));
     child.pipes[0]?.end('go\n');
     assert.equal(await child.exited, 143);
   });
 
   test(`${name}: the child has the descriptors asked for and no other, in a session of its own`, async () => {
     const spare = openSync('/dev/null', 'r');
-    const child = launch(
+    const child = await launch(
       sh('ls /proc/self/fd; cut -d" " -f6 /proc/self/stat; echo $$', {
         stdio: ['null', 'output', 'null', spare],
       }),
@@ -60,7 +60,7 @@ for (const [name, launch] of Object.entries(ways)) {
   });
 
   test(`${name}: signals are at their defaults`, async () => {
-    const child = launch(sh('grep -E "Sig(Blk|Ign)" /proc/self/status'));
+    const child = await launch(sh('grep -E "Sig(Blk|Ign)" /proc/self/status'));
     const masks = (await textOf(child.pipes[1])).match(/[0-9a-f]{16}/g) ?? [];
     assert.deepEqual(
       masks.map((mask) => BigInt(`0x${mask}`) & 0x7fffffffn),
@@ -68,13 +68,15 @@ for (const [name, launch] of Object.entries(ways)) {
     );
   });
 
-  test(`${name}: a program that does not exist is an error, not a crash`, () => {
-    assert.throws(() => launch({ ...sh(''), path: '/nosuch' }), { code: 'ProgramFailed' });
+  test(`${name}: a program that does not exist is an error, not a crash`, async () => {
+    await assert.rejects(launch({ ...sh(''), path: '/nosuch' }), { code: 'ProgramFailed' });
   });
 
   test(`${name}: many at once are each told their own end, and no descriptor is left`, async () => {
     const before = readdirSync('/proc/self/fd').length;
-    const children = Array.from({ length: 40 }, (_, n) => launch(sh(`echo ${n}; exit ${n}`)));
+    const children = await Promise.all(
+      Array.from({ length: 40 }, (_, n) => launch(sh(`echo ${n}; exit ${n}`))),
+    );
     const told = await Promise.all(
       children.map((child) => Promise.all([child.exited, textOf(child.pipes[1]).then(Number)])),
     );

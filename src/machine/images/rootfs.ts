@@ -6,7 +6,7 @@
 // needs no escaping.
 import { chmodSync, chownSync, closeSync, constants, mkdirSync, openSync, rmSync, statSync } from 'node:fs';
 import { errorText, PodwrightError } from '../../base/errors.ts';
-import { MS, mount, unmount } from '../system/libc.ts';
+import { MS, mountAside, unmountAside } from '../system/libc.ts';
 
 /** The parts of the OCI image config that a container inherits. https://github.com/opencontainers/image-spec config.md */
 export type OciImageConfig = {
@@ -44,15 +44,15 @@ export type RootfsMount = {
  * machine, and the wait would be the dearest part of removing a pod. Overlayfs refuses a second volatile mount over the
  * same work directory unless that is made anew.
  */
-export function mountRootfs({ layers, upperDir, workDir, target }: RootfsMount): void {
+export async function mountRootfs({ layers, upperDir, workDir, target }: RootfsMount): Promise<void> {
   try {
-    unmountRootfs(target);
+    await unmountRootfs(target);
     rmSync(workDir, { recursive: true, force: true });
     makeUpperDir(upperDir, layers[0]);
     for (const dir of [workDir, target]) mkdirSync(dir, { recursive: true });
-    withDescriptors((through) => {
+    await withDescriptors((through) => {
       const options = `lowerdir=${layers.map(through).join(':')},upperdir=${through(upperDir)},workdir=${through(workDir)},volatile`;
-      mount('overlay', target, 'overlay', 0, options);
+      return mountAside('overlay', target, 'overlay', 0, options);
     });
   } catch (error) {
     throw new PodwrightError('MountFailed', `mount root file system ${target}: ${errorText(error)}`, {
@@ -62,18 +62,18 @@ export function mountRootfs({ layers, upperDir, workDir, target }: RootfsMount):
 }
 
 /** The image's content alone, which nobody can write. Throws SystemCall. */
-export function mountReadOnly(layers: readonly string[], target: string): void {
-  unmountRootfs(target);
+export async function mountReadOnly(layers: readonly string[], target: string): Promise<void> {
+  await unmountRootfs(target);
   mkdirSync(target, { recursive: true });
-  withDescriptors((through) => {
+  await withDescriptors((through) => {
     // overlayfs wants two lower directories where there is no upper one: the empty mount point is always the second.
     const lower = [...layers, target].map(through).join(':');
-    mount('overlay', target, 'overlay', MS.RDONLY | MS.NOSUID | MS.NODEV, `lowerdir=${lower}`);
+    return mountAside('overlay', target, 'overlay', MS.RDONLY | MS.NOSUID | MS.NODEV, `lowerdir=${lower}`);
   });
 }
 
 /** Calls with a function that opens a directory and names it by its descriptor; all are closed at the end. */
-function withDescriptors(use: (through: (path: string) => string) => void): void {
+async function withDescriptors(use: (through: (path: string) => string) => Promise<void>): Promise<void> {
   const opened: number[] = [];
   const through = (path: string): string => {
     const descriptor = openSync(path, constants.O_RDONLY | constants.O_DIRECTORY);
@@ -81,7 +81,7 @@ function withDescriptors(use: (through: (path: string) => string) => void): void
     return `/proc/self/fd/${descriptor}`;
   };
   try {
-    use(through);
+    await use(through);
   } finally {
     for (const descriptor of opened) closeSync(descriptor);
   }
@@ -97,6 +97,6 @@ function makeUpperDir(upperDir: string, topLayer: string | undefined): void {
 }
 
 /** The undo of mountRootfs; harmless where nothing is mounted. The directories and their content stay. */
-export function unmountRootfs(target: string): void {
-  while (unmount(target));
+export async function unmountRootfs(target: string): Promise<void> {
+  while (await unmountAside(target));
 }

@@ -6,6 +6,7 @@
 // - An address and a host port have one lease each. Both are taken without a pause between look and take.
 import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { allToTheirEnds } from '../../base/all-to-their-ends.ts';
 import { errorText, PodwrightError } from '../../base/errors.ts';
 import { replaceFile } from '../../base/files.ts';
 import type { Log } from '../../base/log.ts';
@@ -107,12 +108,7 @@ class BridgeNetwork implements Network {
     try {
       replaceFile(this.#leasePath(sandboxId), JSON.stringify(lease));
       signal.throwIfAborted();
-      // Both to their ends, even when one fails: the undo must have nothing running beside it.
-      const done = await Promise.allSettled([
-        connectPod(this.#bridge, lease.address, netnsPath),
-        this.#openPorts(lease),
-      ]);
-      for (const one of done) if (one.status === 'rejected') throw one.reason;
+      await allToTheirEnds([connectPod(this.#bridge, lease.address, netnsPath), this.#openPorts(lease)]);
       signal.throwIfAborted();
       return [lease.address];
     } catch (error) {

@@ -73,7 +73,7 @@ export async function runtimeCreate(
   const command = verb === 'run' ? ['run', '--detach'] : ['create'];
   const files = ['--bundle', bundle, '--pid-file', pidFileOf(bundle)];
   const args = [...runtimeArgs(runtime), `--log=${log}`, ...command, ...files, id];
-  const launched = startProgram(runtime.path, args, { stdio: ['null', output, output] });
+  const launched = await startProgram(runtime.path, args, { stdio: ['null', output, output] });
   if ((await exitWithin(launched, `${runtime.name} ${verb} ${id}`, { signal })) === 0) return;
   throw new PodwrightError(
     'CreateFailed',

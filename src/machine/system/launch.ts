@@ -31,7 +31,7 @@ export type Launched = {
 const NODE_STDIO = { input: 'pipe', output: 'pipe', null: 'ignore' } as const;
 
 /** Throws ProgramFailed where the program cannot be executed. */
-export function launchByChildProcess(launch: Launch): Launched {
+export async function launchByChildProcess(launch: Launch): Promise<Launched> {
   const child = spawn(launch.path, launch.args, {
     cwd: launch.cwd,
     env: launch.env,

@@ -54,6 +54,25 @@ export function unmount(target: string): boolean {
   throw systemCallError(`unmount ${target}`);
 }
 
+/** On a thread of koffi's, and once more here where it failed: errno is a thread's own. */
+const onThread = (call: typeof rawMount, ...args: readonly unknown[]): Promise<boolean> =>
+  new Promise((resolve, reject) => {
+    call.async(...args, (error: unknown, result: number) => {
+      if (error) reject(error);
+      else resolve(result === 0);
+    });
+  });
+
+/** As mount, while the event loop goes on: the kernel may keep the caller waiting for other mounts. */
+export async function mountAside(...args: Parameters<typeof mount>): Promise<void> {
+  if (!(await onThread(rawMount, ...args))) mount(...args);
+}
+
+/** As unmount; the kernel waits until every processor has passed by: 5 ms, and 20 where it has namespaces to end. */
+export async function unmountAside(target: string): Promise<boolean> {
+  return (await onThread(rawUmount2, target, MNT_DETACH | UMOUNT_NOFOLLOW)) || unmount(target);
+}
+
 const rawFlock = libc.func('int flock(int fd, int operation)');
 const LOCK_EX_NB = 2 | 4;
 

@@ -6,6 +6,8 @@
 // - A child holds descriptors 0..n-1 that were asked for and no other: everything here is O_CLOEXEC, and the rest is closed.
 // - A child is waited for by its own pid only, when the kernel says SIGCHLD; libuv's children are never reaped here.
 // - A child starts with an empty signal mask and every signal at its default.
+// - The parent of a posix_spawn stands still until the child has executed its program, which on a busy machine takes
+//   milliseconds: a thread of koffi's does that, never the event loop.
 import { closeSync, openSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { PodwrightError } from '../../base/errors.ts';
@@ -50,14 +52,16 @@ function exitCodeOf(status: number): number {
   return signal === 0 ? (status >> 8) & 0xff : 128 + signal;
 }
 
+function reapOne(pid: number, tell: (exitCode: number) => void): void {
+  const status = [0];
+  if (waitpid(pid, status, WNOHANG) !== pid) return;
+  children.delete(pid);
+  tell(exitCodeOf(status[0] ?? 0));
+}
+
 /** SIGCHLD says that some child ended, not which and not how many: every one of ours is asked, none is waited for. */
 function reap(): void {
-  for (const [pid, tell] of children) {
-    const status = [0];
-    if (waitpid(pid, status, WNOHANG) !== pid) continue;
-    children.delete(pid);
-    tell(exitCodeOf(status[0] ?? 0));
-  }
+  for (const [pid, tell] of children) reapOne(pid, tell);
 }
 
 function pipe(): { read: number; write: number } {
@@ -70,7 +74,25 @@ const mustBeZero = (error: number, doing: string): void => {
   if (error !== 0) throw new PodwrightError('SystemCall', `${doing}: ${errnoName(error)}`);
 };
 
-function spawnWith(launch: Launch, fds: readonly number[]): number {
+type SpawnArguments = readonly [
+  pid: number[],
+  path: string,
+  actions: Buffer,
+  attributes: Buffer,
+  argv: readonly (string | null)[],
+  environment: readonly (string | null)[],
+];
+
+/** The error's number, or 0. */
+const onThread = (spawning: SpawnArguments): Promise<number> =>
+  new Promise((resolve, reject) => {
+    posixSpawn.async(...spawning, (error: unknown, result: number) => {
+      if (error) reject(error);
+      else resolve(result);
+    });
+  });
+
+async function spawnWith(launch: Launch, fds: readonly number[]): Promise<number> {
   const actions = Buffer.alloc(ACTIONS_BYTES);
   const attributes = Buffer.alloc(ATTRIBUTES_BYTES);
   mustBeZero(actionsInit(actions), 'prepare a program');
@@ -89,14 +111,14 @@ function spawnWith(launch: Launch, fds: readonly number[]): number {
     const pid = [0];
     const environment = Object.entries(launch.env).map(([name, value]) => `${name}=${value}`);
     const argv = [launch.path, ...launch.args];
-    const error: number = posixSpawn(
+    const error = await onThread([
       pid,
       launch.path,
       actions,
       attributes,
       [...argv, null],
       [...environment, null],
-    );
+    ]);
     if (error !== 0) {
       throw new PodwrightError('ProgramFailed', `start ${launch.path}: ${errnoName(error)}`);
     }
@@ -129,21 +151,24 @@ function socketOf(stdio: Stdio, fd: number | undefined): Socket | undefined {
 }
 
 /** Throws ProgramFailed where the program cannot be executed. */
-export function launchByPosixSpawn(launch: Launch): Launched {
+export async function launchByPosixSpawn(launch: Launch): Promise<Launched> {
   if (!listening) process.on('SIGCHLD', reap);
   listening = true;
   const ends = launch.stdio.map(endsOf);
   try {
-    const pid = spawnWith(
+    const pid = await spawnWith(
       launch,
       ends.map((one) => one.child),
     );
     const keepAlive = launch.lifetime === 'call' ? setInterval(() => {}, NEVER_MS) : undefined;
     const exited = new Promise<number>((resolve) => {
-      children.set(pid, (exitCode) => {
+      const tell = (exitCode: number): void => {
         clearInterval(keepAlive);
         resolve(exitCode);
-      });
+      };
+      children.set(pid, tell);
+      // It may have ended, and been told of, before its pid was known here.
+      reapOne(pid, tell);
     });
     return { pid, exited, pipes: launch.stdio.map((stdio, index) => socketOf(stdio, ends[index]?.own)) };
   } catch (error) {

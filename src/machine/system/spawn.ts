@@ -24,7 +24,7 @@ export type ProgramResult = { readonly exitCode: number; readonly stdout: string
 export const PROGRAM_PATH =
   process.env.PODWRIGHT_PROGRAM_PATH ?? '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
-type Launcher = (launch: Launch) => Launched;
+type Launcher = (launch: Launch) => Promise<Launched>;
 
 /** Top-level await in place of a static import: the file must load where koffi is missing. */
 const launcher: Launcher = await (async (): Promise<Launcher> => {
@@ -60,8 +60,12 @@ export type StartOptions = Pick<ProgramOptions, 'env' | 'cwd'> & {
   readonly lifetime?: Launch['lifetime'];
 };
 
-/** Starts a program and returns at once. The caller reads its pipes. Throws ProgramMissing, ProgramFailed. */
-export function startProgram(program: string, args: readonly string[], options: StartOptions): Launched {
+/** Back when it runs. The caller reads its pipes. Throws ProgramMissing, ProgramFailed. */
+export async function startProgram(
+  program: string,
+  args: readonly string[],
+  options: StartOptions,
+): Promise<Launched> {
   const { env = { PATH: PROGRAM_PATH }, cwd, stdio, lifetime = 'call' } = options;
   return launcher({ path: findProgram(program, env.PATH), args, env, cwd, stdio, lifetime });
 }
@@ -132,7 +136,7 @@ export async function runProgram(
   options.signal?.throwIfAborted();
   const { stdin } = options;
   const stdio = [stdin === undefined ? 'null' : 'input', 'output', 'output'] as const;
-  const launched = startProgram(program, args, { ...options, stdio });
+  const launched = await startProgram(program, args, { ...options, stdio });
   const { pipes } = launched;
   const [stdout, stderr] = [collect(pipes[1] as Readable), collect(pipes[2] as Readable)];
   pipes[0]?.on('error', () => {});
