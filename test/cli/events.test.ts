@@ -17,9 +17,15 @@ test('oldest first, and within a second as they were written', async () => {
       reason: name,
       lastTimestamp,
     });
+  await tell('backoff', '2026-01-01T00:00:00Z');
   await tell('created', '2026-01-01T00:00:01Z');
   await tell('started', '2026-01-01T00:00:01Z');
-  await tell('backoff', '2026-01-01T00:00:01Z');
+  // It happened once more.
+  await cli.api.patch(
+    EVENTS,
+    { namespace: 'default', name: 'backoff' },
+    { type: 'application/merge-patch+json', body: { lastTimestamp: '2026-01-01T00:00:01Z' } },
+  );
   await tell('a-later', '2026-01-01T00:00:02Z');
   await tell('scheduled', '2026-01-01T00:00:00Z');
   await events(cli, { namespace: 'default' });
