@@ -72,18 +72,18 @@ function files({ dataDir, runDir, logDir }: Place): Holding[] {
   return dirs.flatMap((dir) => namesIn(dir).map((name) => named(`file ${join(dir, name)}`)));
 }
 
-/** Host ports: the engine's own table says which address each leads to. */
+/** Host ports: the engine's own maps say which address each leads to. Its services are no pod's. */
 function hostPorts({ instance }: Place): Holding[] {
-  const table = execFileSync('nft', ['list', 'ruleset', 'ip'], {
-    encoding: 'utf8',
-    stdio: ['ignore', 'pipe', 'ignore'],
+  return ['ports', 'address-ports'].flatMap((map) => {
+    const listed = execFileSync('nft', ['list', 'map', 'ip', `podwright-${instance}`, map], {
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'ignore'],
+    });
+    return [...listed.matchAll(/\S+ \. \d+ : (\d+\.\d+\.\d+\.\d+)/g)].map(([rule, ip = '']) => ({
+      what: `host port ${rule}`,
+      owner: { ip },
+    }));
   });
-  const [, own = ''] = table.split(`table ip podwright-${instance} {`);
-  const body = own.slice(0, own.indexOf('\n}'));
-  return [...body.matchAll(/(\S+ \. \d+|\d+) : (\d+\.\d+\.\d+\.\d+)/g)].map(([rule, , ip = '']) => ({
-    what: `host port ${rule}`,
-    owner: { ip },
-  }));
 }
 
 /** Pods' interfaces on the engine's bridge. */
