@@ -37,6 +37,7 @@ export type AgentParts = {
   /** What the pods of the node but this one ask for. */
   readonly requestsOfOthers: (uid: PodUid) => ResourceAmounts;
   readonly sources: SourceCache;
+  readonly isDiskShort: () => boolean;
   readonly node: NodeInfo;
 };
 

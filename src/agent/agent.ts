@@ -19,7 +19,9 @@ import type { DnsConfig, Machine, PodIdentity } from '../machine/machine.ts';
 import type { AgentParts } from './action-context.ts';
 import { checkRunner } from './checks/run-check.ts';
 import { podIdentity } from './container-config.ts';
+import { EvictionManager } from './eviction/eviction-manager.ts';
 import { type Chore, Housekeeping } from './housekeeping.ts';
+import { ImageCollector } from './image-collector.ts';
 import { ImagePuller } from './image-puller.ts';
 import { createStartWatch, gaugeNode } from './kubelet-figures.ts';
 import { createNodeApi } from './node-api.ts';
@@ -76,6 +78,7 @@ export function createAgent(options: AgentOptions): Agent {
   const workers = new Map<PodUid, PodWorker>();
   const stopping = new AbortController();
   const sources = new SourceCache({ api, clock, log, onChange: (uid) => workers.get(uid)?.wake() });
+  const kubelet = options.kubelet ?? kubeletConfiguration({});
   const parts: AgentParts = {
     api,
     machine,
@@ -84,6 +87,7 @@ export function createAgent(options: AgentOptions): Agent {
     puller: new ImagePuller(machine.images),
     runCheck: checkRunner(machine),
     random: options.random ?? Math.random,
+    isDiskShort: () => eviction.isDiskShort,
     requestsOfOthers: (uid) => requestsOfAll([...workers].filter(([other]) => other !== uid)),
     node: {
       ...nodeInfo(node, options.nodeDns),
@@ -99,12 +103,40 @@ export function createAgent(options: AgentOptions): Agent {
       : new StaticPods({ api, clock, log, node, recorder, directory: options.manifestsDir });
 
   const housekeeping = new Housekeeping(clock, log);
-  const chores = choresOf(parts, options.kubelet ?? kubeletConfiguration({}));
 
   let offChange = (): void => {};
   let ungauge = (): void => {};
   const starts = createStartWatch(clock);
   const pods = (): readonly Pod[] => [...workers.values()].flatMap((worker) => worker.pod ?? []);
+  const tellNode = (reason: string, message: string): void => {
+    // As the kubelet refers to its node: by name alone.
+    const regarding = { apiVersion: 'v1', kind: 'Node', name: node.name, uid: node.name };
+    recorder.record({ regarding, type: 'Warning', reason, message });
+  };
+  const images = new ImageCollector({ api, machine, clock, log, bounds: kubelet, tellNode });
+  const eviction = new EvictionManager({
+    machine,
+    clock,
+    log,
+    configuration: kubelet,
+    pods,
+    evict: (uid, why) => workers.get(uid)?.evict(why),
+    removeUnusedImages: () => images.collect('every unused image'),
+    tellNode,
+    async onConditions(conditions) {
+      await registration.setPressure(conditions);
+      for (const worker of workers.values()) worker.wake();
+    },
+  });
+  const chores: readonly Chore[] = [
+    { name: 'log rotation', everyMs: BOUNDS.logMonitorMs, run: () => rotateLogs(machine, kubelet) },
+    { name: 'eviction', everyMs: BOUNDS.evictionMonitorMs, run: () => eviction.round() },
+    {
+      name: 'image collection',
+      everyMs: BOUNDS.imageCollectionMs,
+      run: () => images.collect('to the threshold'),
+    },
+  ];
 
   const workerFor = (identity: PodIdentity): PodWorker => {
     const known = workers.get(identity.uid);
@@ -134,7 +166,12 @@ export function createAgent(options: AgentOptions): Agent {
       const handlers = {
         onObject: (pod: Pod) => {
           starts.see(pod);
-          workerFor(podIdentity(pod)).submit(pod);
+          const isNew = !workers.has(podIdentity(pod).uid) && pod.status?.startTime === undefined;
+          const worker = workerFor(podIdentity(pod));
+          worker.submit(pod);
+          const message = isNew ? eviction.refusalOf(pod) : undefined;
+          if (message !== undefined)
+            worker.evict({ atMs: clock.nowMs(), graceMs: 0, message, isDisruption: false });
         },
         onDelete: (pod: Pod) => {
           starts.forget(podIdentity(pod).uid);
@@ -166,10 +203,6 @@ export function createAgent(options: AgentOptions): Agent {
       await registration.stop();
     },
   };
-}
-
-function choresOf({ machine }: AgentParts, kubelet: KubeletConfiguration): readonly Chore[] {
-  return [{ name: 'log rotation', everyMs: BOUNDS.logMonitorMs, run: () => rotateLogs(machine, kubelet) }];
 }
 
 function requestsOfAll(workers: readonly (readonly [PodUid, PodWorker])[]): ResourceAmounts {

@@ -9,9 +9,11 @@ import { readIfExists } from '../base/files.ts';
 import type { Log } from '../base/log.ts';
 import type { ResourceApi } from '../client/resource-api.ts';
 import { NODES } from '../client/resources.ts';
-import type { Node, NodeCondition, NodeStatus, NodeSystemInfo, Quantity, Taint } from '../kube/api-types.ts';
+import type { Node, NodeStatus, NodeSystemInfo, Quantity, Taint } from '../kube/api-types.ts';
 import type { ImageStore } from '../machine/machine.ts';
+import type { PressureCondition } from './eviction/pressure.ts';
 import { mergePatch } from './merge-patch.ts';
+import { NOT_READY, nodeConditions, pressureVerdicts, READY, type Verdict } from './node-conditions.ts';
 
 export type NodeDescription = {
   readonly name: string;
@@ -38,6 +40,7 @@ export class NodeRegistration {
   #cancelTimer: CancelTimer = () => {};
   #failuresInRow = 0;
   #isStopped = false;
+  #pressure: ReadonlySet<PressureCondition> = new Set();
   /** Does not change while the machine is up. */
   readonly #systemInfo: Promise<NodeSystemInfo>;
 
@@ -62,6 +65,12 @@ export class NodeRegistration {
     if (!this.#isStopped) this.#cancelTimer = clock.at(clock.nowMs() + nextMs, () => void this.confirm());
   }
 
+  /** The conditions that are true from now on; told at once. */
+  async setPressure(pressure: ReadonlySet<PressureCondition>): Promise<void> {
+    this.#pressure = pressure;
+    await this.confirm();
+  }
+
   async stop(): Promise<void> {
     this.#isStopped = true;
     this.#cancelTimer();
@@ -70,7 +79,7 @@ export class NodeRegistration {
     );
   }
 
-  async #write(ready: ReadyVerdict): Promise<void> {
+  async #write(ready: Verdict): Promise<void> {
     const { api, node, clock, images } = this.#options;
     const key = { name: node.name };
     const known = await this.#getOrCreate();
@@ -82,7 +91,10 @@ export class NodeRegistration {
         ...node.ips.map((address) => ({ type: 'InternalIP', address })),
         { type: 'Hostname', address: node.name },
       ],
-      conditions: conditionsOf(known.status?.conditions ?? [], { ready, nowText: timeText(clock.nowMs()) }),
+      conditions: nodeConditions(known.status?.conditions ?? [], {
+        verdicts: [...pressureVerdicts(this.#pressure), ['Ready', ready]],
+        nowText: timeText(clock.nowMs()),
+      }),
       nodeInfo: await this.#systemInfo,
       images: (await images.list()).map(({ tags, digests, sizeBytes }) => ({
         names: [...digests, ...tags],
@@ -121,28 +133,6 @@ export class NodeRegistration {
       spec: { taints, podCIDR: podCidr, podCIDRs },
     });
   }
-}
-
-type ReadyVerdict = { readonly status: 'True' | 'False'; readonly reason: string; readonly message: string };
-const READY: ReadyVerdict = {
-  status: 'True',
-  reason: 'KubeletReady',
-  message: 'the node agent is posting ready status',
-};
-const NOT_READY: ReadyVerdict = {
-  status: 'False',
-  reason: 'KubeletNotReady',
-  message: 'the node agent has been stopped',
-};
-
-function conditionsOf(
-  before: readonly NodeCondition[],
-  { ready, nowText }: { readonly ready: ReadyVerdict; readonly nowText: string },
-): readonly NodeCondition[] {
-  const old = before.find((condition) => condition.type === 'Ready');
-  const lastTransitionTime = old?.status === ready.status ? old.lastTransitionTime : nowText;
-  const own: NodeCondition = { type: 'Ready', ...ready, lastHeartbeatTime: nowText, lastTransitionTime };
-  return [...before.filter((condition) => condition.type !== 'Ready'), own];
 }
 
 async function systemInfo(node: NodeDescription): Promise<NodeSystemInfo> {

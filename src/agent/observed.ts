@@ -38,6 +38,17 @@ export type HookNote = {
 };
 export const hookKey = (hook: Hook, id: ContainerId): string => `${hook} ${id}`;
 
+/** The node's word that the pod must go. */
+export type Eviction = {
+  readonly atMs: number;
+  /** Instead of the pod's own grace. */
+  readonly graceMs: number;
+  /** The kubelet's. */
+  readonly message: string;
+  /** Whether the node's pressure is the reason, and not the pod's own limits. */
+  readonly isDisruption: boolean;
+};
+
 export type Notes = {
   /** By container name. */
   readonly images: ReadonlyMap<string, ReadyImage>;
@@ -50,6 +61,9 @@ export type Notes = {
   readonly hooks: ReadonlyMap<string, HookNote>;
   /** Version of all ConfigMaps and Secrets the pod refers to: any change changes it. Absent: not all read yet. */
   readonly sourcesVersion?: string | undefined;
+  readonly eviction?: Eviction | undefined;
+  /** The node is short of disk: what can be spared of a pod's past goes. */
+  readonly isDiskShort?: boolean | undefined;
   /** The sources version the volumes were last set up from by this engine. */
   readonly volumesVersion?: string | undefined;
   /** Whether the machine lists the pod at all: it may hold a directory and nothing observe() tells. */

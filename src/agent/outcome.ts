@@ -17,6 +17,7 @@ import {
   runsOf,
   wantedSandboxAttempt,
 } from './container-instances.ts';
+import { evictionOf } from './evicted.ts';
 import type { Observed } from './observed.ts';
 import { shouldRestart } from './restart-rules.ts';
 
@@ -32,6 +33,8 @@ export function outcomeOf(pod: Pod, observed: Observed, nowMs: number): Outcome 
     const { phase, reason, message } = pod.status ?? {};
     return { phase: phase === 'Succeeded' ? 'Succeeded' : 'Failed', reason, message };
   }
+  const eviction = evictionOf(pod, observed.notes);
+  if (eviction !== undefined) return { phase: 'Failed', reason: 'Evicted', message: eviction.message };
   const ended = endOfApps(pod, observed);
   const deadline = deadlineMs(pod) ?? Number.POSITIVE_INFINITY;
   if (nowMs >= deadline && !(ended !== undefined && ended.atMs < deadline)) {

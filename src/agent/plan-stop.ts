@@ -12,6 +12,7 @@ import {
   type Running,
   statusesOf,
 } from './container-instances.ts';
+import { evictionOf, isEvicted } from './evicted.ts';
 import { joinPlans } from './hold-back.ts';
 import type { Observed } from './observed.ts';
 import { planRemoval } from './plan-removal.ts';
@@ -33,8 +34,22 @@ export function planTermination(pod: Pod, observed: Observed, nowMs: number): Pl
 /** The pod came to its end by itself: what still runs (sidecars) stops; the remains stay readable until deletion. */
 export function planCompletion(pod: Pod, observed: Observed, nowMs: number): Plan {
   const begun = observed.containers.filter(isRunning).map((one) => stopBegunAtMs(one, observed) ?? nowMs);
-  const deadlineMs = Math.min(...begun) + graceMs(pod);
-  return planStop(pod, observed, { nowMs, deadlineMs }) ?? { actions: [] };
+  const eviction = evictionOf(pod, observed.notes);
+  const deadlineMs =
+    eviction === undefined ? Math.min(...begun) + graceMs(pod) : eviction.atMs + eviction.graceMs;
+  const stop = planStop(pod, observed, { nowMs, deadlineMs });
+  if (stop !== undefined) return stop;
+  if (!isFinalStatusWritten(pod)) return { actions: [] };
+  // What an evicted pod has left would go on filling the disk.
+  if (isEvicted(pod)) return planRemoval(observed);
+  return { actions: observed.notes.isDiskShort === true ? removeDead(observed) : [] };
+}
+
+/** The kubelet's DeleteAllUnusedContainers: the status has told how they ended. */
+function removeDead({ containers }: Observed): readonly Action[] {
+  return containers
+    .filter((one) => !isRunning(one))
+    .map(({ name, id }) => ({ kind: 'removeContainer', container: name, id }));
 }
 
 /** metadata.deletionTimestamp is when the grace ends, cut off to whole seconds: the cut is given back. */

@@ -35,9 +35,10 @@ export function planTidy(pod: Pod, observed: Observed): readonly Action[] {
 
 /** The last instances that ran, for the status and `kubectl logs --previous`, and those that can still be started. */
 function keptInstances(pod: Pod, observed: Observed): ReadonlySet<Instance> {
+  const dead = observed.notes.isDiskShort === true ? 0 : BOUNDS.deadInstancesPerContainer;
   return new Set(
     everyContainer(pod).flatMap((container) => [
-      ...runsOf(observed, container.name).slice(-1 - BOUNDS.deadInstancesPerContainer),
+      ...runsOf(observed, container.name).slice(-1 - dead),
       ...observed.containers.filter(
         (one) => one.name === container.name && isStartable(container, one, observed),
       ),

@@ -13,6 +13,8 @@ export type ConditionFacts = {
   readonly isSandboxReady: boolean;
   readonly isInitialized: boolean;
   readonly resize: ResizeFacts | undefined;
+  /** The node has told it to go. */
+  readonly disruption: Pick<PodCondition, 'reason' | 'message'> | undefined;
   /** All containers are being restarted in place: what of the former round still runs. */
   readonly restart: { readonly message: string; readonly isEnding: boolean } | undefined;
   readonly initContainerStatuses: readonly ContainerStatus[];
@@ -38,7 +40,7 @@ export function podConditions(facts: ConditionFacts): readonly PodCondition[] {
     ['ContainersReady', containersReady],
     ['PodScheduled', TRUE],
   ];
-  const all = [...own, ...restartInPlace(facts, before), ...resizeVerdicts(facts)];
+  const all = [...own, ...restartInPlace(facts, before), ...resizeVerdicts(facts), ...disruption(facts)];
   // Told only while they are true.
   const isOfResize = (type: string): boolean => type === RESIZE_PENDING || type === RESIZE_IN_PROGRESS;
   const others = before.filter(({ type }) => !isOfResize(type) && !all.some(([known]) => known === type));
@@ -51,6 +53,13 @@ export function podConditions(facts: ConditionFacts): readonly PodCondition[] {
     ),
     ...others,
   ];
+}
+
+/** KEP-3329. */
+function disruption({ disruption: told }: ConditionFacts): readonly (readonly [string, Verdict])[] {
+  return told === undefined
+    ? []
+    : [['DisruptionTarget', { status: 'True', reason: told.reason ?? '', message: told.message ?? '' }]];
 }
 
 /** KEP-1287. */

@@ -14,6 +14,7 @@ import {
   newestSandbox,
 } from './container-instances.ts';
 import { containerStatus, type StatusContext } from './container-status.ts';
+import { disruptionOf } from './evicted.ts';
 import type { Observed } from './observed.ts';
 import { finalPhase, letsOthersStart, type Outcome, outcomeOf } from './outcome.ts';
 import { type ConditionFacts, podConditions, type ResizeFacts } from './pod-conditions.ts';
@@ -57,6 +58,7 @@ export function podStatus(pod: Pod, observed: Observed, nowMs: number): PodStatu
       isSandboxReady: sandbox?.kind === 'ready',
       isInitialized: isInitialized || phase === 'Succeeded',
       restart: restartOf(seen),
+      disruption: disruptionOf(pod, seen.notes),
       resize: life === 'kept' ? resizeFacts(pod, seen) : undefined,
       initContainerStatuses,
       containerStatuses,

@@ -15,10 +15,18 @@ import type { Pod } from '../kube/api-types.ts';
 import type { ObservedPod, PodIdentity } from '../machine/machine.ts';
 import { type Action, actionKey, isAbortable, isConflict, type Plan } from './action.ts';
 import type { AgentParts, Learned } from './action-context.ts';
+import { isEvicted } from './evicted.ts';
 import { holdBack, recordStep } from './hold-back.ts';
 import { countOperation } from './kubelet-figures.ts';
 import { mergePatch } from './merge-patch.ts';
-import { type HookNote, hookKey, type Notes, type Observed, type ReadyImage } from './observed.ts';
+import {
+  type Eviction,
+  type HookNote,
+  hookKey,
+  type Notes,
+  type Observed,
+  type ReadyImage,
+} from './observed.ts';
 import { perform, problemOf } from './perform.ts';
 import { planPod } from './plan-pod.ts';
 import { isGone } from './plan-removal.ts';
@@ -51,6 +59,7 @@ export class PodWorker {
   #images: ReadonlyMap<string, ReadyImage> = new Map();
   #steps: Notes['steps'] = new Map();
   #volumesVersion: string | undefined;
+  #eviction: Eviction | undefined;
   #hooks: ReadonlyMap<string, HookNote> = new Map();
   readonly #prober: Prober;
 
@@ -75,6 +84,13 @@ export class PodWorker {
   submit(pod: Pod | undefined): void {
     if (pod !== undefined && isOlder(pod, this.#pod)) return;
     this.#pod = pod;
+    this.wake();
+  }
+
+  /** The pod must go, for good: the first word counts. */
+  evict(eviction: Eviction): void {
+    this.#eviction ??= eviction;
+    this.#events.tell('Warning', 'Evicted', eviction.message);
     this.wake();
   }
 
@@ -120,7 +136,7 @@ export class PodWorker {
     const { machine, sources, node } = parts;
     const pod = this.#pod;
     const machinePod = this.#withoutUnfinished(machine.observe(identity.uid));
-    const isEnding = pod === undefined || pod.metadata?.deletionTimestamp !== undefined;
+    const isEnding = pod === undefined || pod.metadata?.deletionTimestamp !== undefined || isEvicted(pod);
     return {
       ...machinePod,
       notes: {
@@ -133,6 +149,8 @@ export class PodWorker {
           : {}),
         sourcesVersion: pod === undefined ? undefined : sources.version(pod),
         volumesVersion: this.#volumesVersion,
+        eviction: this.#eviction,
+        isDiskShort: parts.isDiskShort(),
         // Only looked at when the pod ends: then a directory without content counts, too.
         onMachine: isEnding && machine.pods().some((one) => one.uid === identity.uid),
         node,

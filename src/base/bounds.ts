@@ -60,6 +60,14 @@ export const BOUNDS = {
   terminationMessageBytes: 4096,
   /** Dead instances kept per container for `logs --previous`: kubelet's maxPerPodContainer. */
   deadInstancesPerContainer: 1,
+  /** How often the node is looked at for pressure: kubelet's eviction monitoring period. */
+  evictionMonitorMs: 10_000,
+  /** How long a pod that is evicted is waited for before another one goes: kubelet's podCleanupTimeout. */
+  evictionWaitMs: 30_000,
+  /** Counting the pods' disks takes a twentieth of the time at most: it rests that many times as long as it took. */
+  diskMeasureShare: 20,
+  /** kubelet's ImageGCPeriod. */
+  imageCollectionMs: 5 * 60_000,
   /** How often container logs are measured: kubelet's containerLogMonitorInterval. */
   logMonitorMs: 10_000,
   /** How long a granted eviction counts as one while its pod stays: the disruption controller's DeletionTimeout. */

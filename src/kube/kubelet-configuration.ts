@@ -2,6 +2,8 @@
 // KubeletConfiguration (https://kubernetes.io/docs/reference/config-api/kubelet-config.v1beta1/). One table makes the flags
 // of `podwright serve`, their help, and the values.
 import { PodwrightError } from '../base/errors.ts';
+import { parseDurationMs } from './age.ts';
+import { parseGracePeriods, parseThresholds, SIGNALS, type Threshold } from './eviction-thresholds.ts';
 import { isQuantity, quantityValue } from './quantity.ts';
 
 type Setting<Value> = {
@@ -27,9 +29,55 @@ const count = (text: string, what: string, least: number): Setting<number> => ({
   want: `a whole number from ${least} up`,
 });
 
+const duration = (text: string, what: string): Setting<number> => ({
+  text,
+  what,
+  parse: parseDurationMs,
+  want: 'a duration like 90s, 2m or 1h30m',
+});
+
+const percent = (text: string, what: string): Setting<number> => ({
+  text,
+  what,
+  parse: (given) => (/^\d{1,3}$/.test(given) && Number(given) <= 100 ? Number(given) : undefined),
+  want: 'a whole number from 0 to 100',
+});
+
+const thresholds = (text: string, what: string): Setting<readonly Threshold[]> => ({
+  text,
+  what,
+  parse: parseThresholds,
+  want: `a list like memory.available<100Mi,nodefs.available<10%, of ${Object.keys(SIGNALS).join(', ')}`,
+});
+
+const HARD = [
+  'memory.available<100Mi',
+  'nodefs.available<10%',
+  'nodefs.inodesFree<5%',
+  'imagefs.available<15%',
+  'imagefs.inodesFree<5%',
+];
+
 const SETTINGS = {
   containerLogMaxSize: bytes('10Mi', 'size from which a container log is put aside'),
   containerLogMaxFiles: count('5', 'files of one container log', 2),
+  imageGcHighThresholdPercent: percent('85', 'how full the disk is when unused images go'),
+  imageGcLowThresholdPercent: percent('80', 'how full it is when no more of them go'),
+  imageMinimumGcAge: duration('2m', 'how long an image stays at least'),
+  imageMaximumGcAge: duration('0s', 'how long an unused image stays at most; 0s: for ever'),
+  evictionHard: thresholds(HARD.join(','), 'what must be left of memory, disk and process ids'),
+  evictionSoft: thresholds('', 'what must be left but for a while'),
+  evictionSoftGracePeriod: {
+    text: '',
+    what: 'how long each of evictionSoft may be missed, as memory.available=90s',
+    parse: parseGracePeriods,
+    want: 'a list like memory.available=90s',
+  },
+  evictionMaxPodGracePeriod: duration('0s', 'longest grace of a pod evicted for evictionSoft'),
+  evictionPressureTransitionPeriod: duration(
+    '5m',
+    'how long a node condition stays after its cause has gone',
+  ),
 };
 
 export type SettingName = keyof typeof SETTINGS;
@@ -53,7 +101,29 @@ export function flagOf(name: SettingName): {
 /** Throws InvalidInput, naming the setting and what it wants. */
 export function kubeletConfiguration(settings: KubeletSettings): KubeletConfiguration {
   const values = SETTING_NAMES.map((name) => [name, settingValue(name, settings[name])]);
-  return Object.fromEntries(values) as KubeletConfiguration;
+  const configuration = Object.fromEntries(values) as KubeletConfiguration;
+  evictionThresholds(configuration);
+  if (configuration.imageGcLowThresholdPercent > configuration.imageGcHighThresholdPercent) {
+    const why = 'the low threshold of image garbage collection is above the high one';
+    throw new PodwrightError('InvalidInput', `--image-gc-low-threshold-percent: ${why}`);
+  }
+  return configuration;
+}
+
+/** Hard and soft ones. Throws InvalidInput where a soft one has no grace period. */
+export function evictionThresholds(
+  configuration: Pick<KubeletConfiguration, 'evictionHard' | 'evictionSoft' | 'evictionSoftGracePeriod'>,
+): readonly Threshold[] {
+  const { evictionHard, evictionSoft, evictionSoftGracePeriod } = configuration;
+  const soft = evictionSoft.map((threshold): Threshold => {
+    const graceMs = evictionSoftGracePeriod.get(threshold.signal);
+    if (graceMs !== undefined) return { ...threshold, graceMs };
+    throw new PodwrightError(
+      'InvalidInput',
+      `--eviction-soft: grace period must be specified for the soft eviction threshold ${threshold.signal}`,
+    );
+  });
+  return [...evictionHard, ...soft];
 }
 
 export function settingValue(name: SettingName, given: string | undefined): unknown {

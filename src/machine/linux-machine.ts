@@ -11,6 +11,7 @@ import { attachToContainer } from './attach.ts';
 import { createCgroups, QOS_CLASSES } from './cgroups.ts';
 import { containerLogs } from './container-logs.ts';
 import { Containers } from './containers.ts';
+import { podDisk } from './disk-usage.ts';
 import { execInContainer } from './exec.ts';
 import type { RootfsSource } from './images/rootfs.ts';
 import { containerDir, type MachineDirs, podLogDir, runtimeRoot } from './layout.ts';
@@ -35,6 +36,7 @@ import {
   resolveMount,
   setUpVolumes,
   volumeAttributes,
+  volumeRecords,
 } from './volumes/volumes.ts';
 import { createWarmSandboxes, type WarmSandboxes } from './warm-sandboxes.ts';
 
@@ -67,6 +69,11 @@ function volumesOf(dirs: MachineDirs, images: RootfsSource): Volumes {
     setUp: (setup, signal) => setUpVolumes({ dirs, images }, setup, signal),
     remove: (uid) => removeVolumes(dirs, uid),
     list: (uid) => listVolumes(dirs, uid),
+    onDisk: (uid) =>
+      volumeRecords(dirs, uid).flatMap((one) =>
+        one.kind === 'emptyDir' && one.medium === 'disk' ? [one.name] : [],
+      ),
+    images: (uid) => volumeRecords(dirs, uid).flatMap((one) => (one.kind === 'image' ? [one.imageId] : [])),
     resolve: async (uid, source) => ({
       path: await resolveMount(dirs, uid, source),
       ...volumeAttributes(dirs, uid, source.name),
@@ -147,6 +154,14 @@ type Parts = {
   readonly stopSweeping: () => Promise<void>;
 };
 
+function imagesInUse({ records, volumes }: MachineContext): ReadonlySet<string> {
+  const pods = records.pods();
+  const ofContainers = pods.flatMap((pod) =>
+    [...pod.containers.values()].map(({ config }) => config.imageId),
+  );
+  return new Set([...ofContainers, ...pods.flatMap(({ identity }) => volumes.images(identity.uid))]);
+}
+
 function machineOf(context: MachineContext, parts: Parts): Machine {
   const { containers, sandboxes, warm, listeners, stopSweeping } = parts;
   const { records, volumes, cgroups, dirs } = context;
@@ -219,6 +234,8 @@ function machineOf(context: MachineContext, parts: Parts): Machine {
     onChange,
     podUsage: (uid) => podUsage(context, records.pod(uid)),
     nodeUsage: () => nodeUsage(dirs.dataDir),
+    podDisk: (uid) => podDisk(context, records.pod(uid)),
+    imagesInUse: () => imagesInUse(context),
     createSandbox: async (config, signal) => {
       warm.busy();
       await createSandbox(context, config, { warm, signal });

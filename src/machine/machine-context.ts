@@ -19,6 +19,10 @@ export type Volumes = {
   setUp(setup: VolumeSetup, signal: AbortSignal): Promise<void>;
   remove(uid: PodUid): Promise<void>;
   list(uid: PodUid): readonly string[];
+  /** Those whose content takes room on the node's disk, as long as the pod lives. */
+  onDisk(uid: PodUid): readonly string[];
+  /** Ids of the images that volumes of the pod show. */
+  images(uid: PodUid): readonly string[];
   /** The host path to bind, and what every mount of the volume must keep to. Throws ConfigFailed. */
   resolve(
     uid: PodUid,

@@ -330,6 +330,16 @@ export type PodUsage = {
   readonly network: readonly NetworkUsage[];
 };
 
+export type DiskUse = { readonly bytes: number; readonly inodes: number };
+
+/** What a pod has written to the node's disk. */
+export type PodDiskUsage = {
+  /** Writable layers and logs, of all instances of a container. */
+  readonly containers: readonly ({ readonly name: string } & DiskUse)[];
+  /** emptyDirs on disk. */
+  readonly volumes: readonly ({ readonly name: string } & DiskUse)[];
+};
+
 export type NodeUsage = {
   readonly group: GroupUsage;
   readonly memoryCapacityBytes: number;
@@ -386,6 +396,10 @@ export type Machine = {
   /** Totals as the kernel has them now; for an unknown pod nothing. */
   podUsage(uid: PodUid): PodUsage;
   nodeUsage(): NodeUsage;
+  /** Counted file by file: not for every pod at every moment. */
+  podDisk(uid: PodUid): Promise<PodDiskUsage>;
+  /** Ids of the images that a container or a volume here stands on, or every pod does. */
+  imagesInUse(): ReadonlySet<string>;
 
   /** Infra container, namespaces, network, cgroup, /etc files. Throws NetworkFailed, PortInUse, CreateFailed. */
   createSandbox(config: SandboxConfig, signal: AbortSignal): Promise<void>;

@@ -17,6 +17,7 @@ import { runClusterRoleAggregation } from '../controllers/cluster-role-aggregati
 import { runDisruptionController } from '../controllers/disruption/disruption-controller.ts';
 import { runGarbageCollector } from '../controllers/garbage/garbage-collector.ts';
 import { runNamespaceObjects } from '../controllers/namespace-objects.ts';
+import { runTaintsController } from '../controllers/nodes/taints-controller.ts';
 import { createLocalProvisioner } from '../controllers/volumes/local-provisioner.ts';
 import { runVolumesController } from '../controllers/volumes/volumes-controller.ts';
 import type { KubeletConfiguration } from '../kube/kubelet-configuration.ts';
@@ -225,6 +226,7 @@ function runControllers(
     runClusterRoleAggregation({ api, clock, log }, ended.signal),
     runDisruptionController({ api, clock, log }, ended.signal),
     runGarbageCollector({ api, clock, log, kinds }, ended.signal),
+    runTaintsController({ api, log }, ended.signal),
   ];
   undo.push(async () => {
     ended.abort();

@@ -140,7 +140,7 @@ export function agentOf(
     machine,
     nodeName: name,
     nodeIp: address ?? computerAddress(),
-    capacity: { ...computerCapacity(), ...capacity },
+    capacity: { ...computerCapacity(), 'ephemeral-storage': diskOf(machine), ...capacity },
     labels,
     taints,
     podCidr,
@@ -158,6 +158,11 @@ export function agentOf(
 /** As the kubelet sets up the parent of all pods' cgroups: memory is a wall, cpu a share. */
 function limitsOf({ cpu = 0, memory = 0 }: Readonly<Record<string, Quantity>>): CgroupResources {
   return { cpuRequestMilli: quantityMilli(cpu), memoryLimitBytes: quantityValue(memory) };
+}
+
+/** Of the file system pods write to. */
+function diskOf(machine: LinuxMachine): Quantity {
+  return `${Math.floor(machine.nodeUsage().fs.capacityBytes / 1024)}Ki`;
 }
 
 function computerCapacity(): Readonly<Record<string, Quantity>> {

@@ -17,6 +17,7 @@ import type {
   NodeUsage,
   ObservedContainer,
   ObservedSandbox,
+  PodDiskUsage,
   PodIdentity,
   PodUsage,
   SandboxConfig,
@@ -150,12 +151,33 @@ export class FakeMachine implements Machine {
       state.kind === 'running' ? [{ id, group: usageSince(state.startedAtMs), logBytes: 10 }] : [],
     );
     const isThere = sandboxes.some(({ state }) => state.kind === 'ready');
-    return { group: isThere ? NO_USAGE : undefined, containers: running, network: [] };
+    const group = { ...NO_USAGE, memoryBytes: this.shortage.memory.get(uid) ?? 0 };
+    return { group: isThere ? group : undefined, containers: running, network: [] };
   }
+
+  /** What a test says of the node and its pods; the rest has room in plenty. */
+  readonly shortage: {
+    node?: Partial<NodeUsage> | undefined;
+    memory: Map<PodUid, number>;
+    disk: Map<PodUid, PodDiskUsage>;
+    imagesInUse: Set<string>;
+  } = { memory: new Map(), disk: new Map(), imagesInUse: new Set() };
 
   nodeUsage(): NodeUsage {
     const fs = { capacityBytes: 1e9, availableBytes: 1e9, usedBytes: 0, inodes: 1000, inodesFree: 1000 };
-    return { group: NO_USAGE, memoryCapacityBytes: 2 ** 30, pidsMax: 32768, bootedAtMs: 0, network: [], fs };
+    const rest = { pidsMax: 32768, bootedAtMs: 0, network: [] };
+    return { group: NO_USAGE, memoryCapacityBytes: 2 ** 30, ...rest, fs, ...this.shortage.node };
+  }
+
+  async podDisk(uid: PodUid): Promise<PodDiskUsage> {
+    return this.shortage.disk.get(uid) ?? { containers: [], volumes: [] };
+  }
+
+  imagesInUse(): ReadonlySet<string> {
+    const ofContainers = this.pods().flatMap(({ uid }) =>
+      this.peek(uid).containers.map(({ imageId }) => imageId),
+    );
+    return new Set([...ofContainers, ...this.shortage.imagesInUse]);
   }
 
   /** The same for onlookers. */
@@ -187,7 +209,10 @@ export class FakeMachine implements Machine {
     },
     load: async (): Promise<readonly Image[]> => [],
     list: async (): Promise<readonly Image[]> => [...this.#disk.images.values()],
-    remove: async (reference: string): Promise<void> => void this.#disk.images.delete(normal(reference)),
+    remove: async (reference: string): Promise<void> => {
+      const found = [...this.#disk.images].find(([name, { id }]) => id === reference || name === reference);
+      if (found !== undefined) this.#disk.images.delete(found[0]);
+    },
   };
 
   addImage(reference: string): Image {

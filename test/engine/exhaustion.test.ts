@@ -21,7 +21,11 @@ async function fill(dir: string): Promise<() => void> {
 }
 
 describe('what runs out', () => {
-  const engine = new TestEngine({ small: { data: 96, run: 16, log: 8 } });
+  const engine = new TestEngine({
+    small: { data: 96, run: 16, log: 8 },
+    // What happens when the disk is full, not before.
+    arguments: ['--eviction-hard', ''],
+  });
   before(async () => {
     await engine.start();
     await engine.loadImage('busybox');

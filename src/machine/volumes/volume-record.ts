@@ -20,6 +20,10 @@ export function listVolumes(dirs: MachineDirs, uid: PodUid): string[] {
   return names.filter((name) => readRecord(dirs, uid, name) !== undefined).sort();
 }
 
+export function volumeRecords(dirs: MachineDirs, uid: PodUid): readonly VolumeRecord[] {
+  return listVolumes(dirs, uid).flatMap((name) => readRecord(dirs, uid, name) ?? []);
+}
+
 // A volume's name is a DNS label, so it has no dot.
 const RECORD_SUFFIX = '.json';
 

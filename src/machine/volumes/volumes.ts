@@ -19,7 +19,7 @@ import { checkHostPath } from './host-path.ts';
 import { readRecord, writeRecord } from './volume-record.ts';
 
 export { resolveMount, volumeAttributes } from './sub-path.ts';
-export { listVolumes } from './volume-record.ts';
+export { listVolumes, volumeRecords } from './volume-record.ts';
 
 export type VolumesContext = {
   readonly dirs: MachineDirs;
