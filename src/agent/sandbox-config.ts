@@ -10,6 +10,7 @@ import { configFailed } from './sources.ts';
 
 /** Longest host name Linux takes is 64 bytes; Kubernetes cuts at 63. */
 const HOSTNAME_MAX = 63;
+const FULL_NAME_MAX = 64;
 
 export type NodeNames = {
   readonly name: string;
@@ -26,6 +27,7 @@ export function sandboxConfig(pod: Pod, attempt: number, node: NodeNames): Sandb
     pod: podIdentity(pod),
     attempt,
     hostname: isHostNetwork ? node.name : hostnameOf(pod),
+    fullName: fullNameOf(pod),
     namespaces: {
       network: isHostNetwork ? 'node' : 'pod',
       ipc: spec.hostIPC === true ? 'node' : 'pod',
@@ -43,7 +45,26 @@ export function sandboxConfig(pod: Pod, attempt: number, node: NodeNames): Sandb
   };
 }
 
+/** kubelet's clusterDomain, by its default; no name server answers for it here. */
+const CLUSTER_DOMAIN = 'cluster.local';
+
+/** https://kubernetes.io/docs/concepts/workloads/pods/pod-hostname/ */
+function fullNameOf(pod: Pod): string | undefined {
+  const { subdomain, hostnameOverride } = pod.spec ?? {};
+  if (subdomain === undefined || subdomain === '' || hostnameOverride !== undefined) return undefined;
+  return `${shortNameOf(pod)}.${subdomain}.${pod.metadata?.namespace}.svc.${CLUSTER_DOMAIN}`;
+}
+
 function hostnameOf(pod: Pod): string {
+  const full = pod.spec?.setHostnameAsFQDN === true ? fullNameOf(pod) : undefined;
+  if (full === undefined) return shortNameOf(pod);
+  if (full.length <= FULL_NAME_MAX) return full;
+  throw configFailed(
+    `failed to construct FQDN from pod hostname and cluster domain, FQDN ${full} is too long (${FULL_NAME_MAX} characters is the max, ${full.length} characters requested)`,
+  );
+}
+
+function shortNameOf(pod: Pod): string {
   const wanted = pod.spec?.hostnameOverride ?? pod.spec?.hostname;
   const name = wanted === undefined || wanted === '' ? (pod.metadata?.name ?? '') : wanted;
   return name.slice(0, HOSTNAME_MAX).replace(/[-.]+$/, '');

@@ -22,6 +22,7 @@ export function containerSecurity(pod: Pod, container: Container, imageUser: str
       ...(ofPod.supplementalGroups ?? []),
       ...(ofPod.fsGroup === undefined ? [] : [ofPod.fsGroup]),
     ],
+    supplementalGroupsPolicy: ofPod.supplementalGroupsPolicy === 'Strict' ? 'Strict' : 'Merge',
     privileged,
     readOnlyRootFilesystem: own.readOnlyRootFilesystem ?? false,
     // Privileged and CAP_SYS_ADMIN always may: the API refuses a contradiction.

@@ -33,8 +33,8 @@ function podFileMounts(config: ContainerConfig, sandbox: string, bundle: string)
 }
 
 function userOf(config: ContainerConfig, imageUser: string, rootfs: string): ContainerUser {
-  const { runAsUser, runAsGroup, supplementalGroups, runAsNonRoot } = config.security;
-  const user = resolveUser({ imageUser, runAsUser, runAsGroup, supplementalGroups }, userDatabase(rootfs));
+  const { runAsNonRoot } = config.security;
+  const user = resolveUser({ imageUser, ...config.security }, userDatabase(rootfs));
   if (runAsNonRoot && user.uid === 0) {
     throw new PodwrightError('ConfigFailed', 'container has runAsNonRoot and image will run as root');
   }

@@ -14,6 +14,8 @@ export function hostsText(config: SandboxConfig, ips: readonly string[]): string
   if (config.namespaces.network === 'node') {
     return `${readFileSync('/etc/hosts', 'utf8').trimEnd()}\n${added.map((line) => `${line}\n`).join('')}`;
   }
+  const { hostname: short, fullName } = config;
+  const names = fullName === undefined || fullName === short ? [short] : [fullName, short];
   const lines = [
     '# Kubernetes-managed hosts file.',
     '127.0.0.1\tlocalhost',
@@ -22,7 +24,7 @@ export function hostsText(config: SandboxConfig, ips: readonly string[]): string
     'fe00::\tip6-mcastprefix',
     'fe00::1\tip6-allnodes',
     'fe00::2\tip6-allrouters',
-    ...ips.map((ip) => `${ip}\t${config.hostname}`),
+    ...ips.map((ip) => [ip, ...names].join('\t')),
     ...added,
   ];
   return `${lines.join('\n')}\n`;

@@ -52,6 +52,8 @@ export type SandboxConfig = {
   /** 0 for the pod's first sandbox; grows when the infra container died. */
   readonly attempt: number;
   readonly hostname: string;
+  /** Its name with the domain, which /etc/hosts tells. Absent: it has no subdomain. */
+  readonly fullName?: string | undefined;
   readonly namespaces: SandboxNamespaces;
   readonly portMappings: readonly PortMapping[];
   /** 'node' copies the node's resolv.conf. */
@@ -98,6 +100,8 @@ export type ContainerSecurity = {
   readonly runAsGroup?: number | undefined;
   readonly runAsNonRoot: boolean;
   readonly supplementalGroups: readonly number[];
+  /** Strict: those the image's /etc/group puts the user in are not added (KEP-3619). Absent: Merge. */
+  readonly supplementalGroupsPolicy?: 'Merge' | 'Strict' | undefined;
   readonly privileged: boolean;
   readonly readOnlyRootFilesystem: boolean;
   readonly allowPrivilegeEscalation: boolean;

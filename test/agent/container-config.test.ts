@@ -17,9 +17,11 @@ import type {
   PersistentVolume,
   PersistentVolumeClaim,
   Pod,
+  PodSpec,
   Secret,
   Volume,
 } from '../../src/kube/api-types.ts';
+import { hostsText } from '../../src/machine/etc-files.ts';
 import type { ContainerConfig } from '../../src/machine/machine.ts';
 import { container, podOf, sidecar } from './world.ts';
 
@@ -263,6 +265,28 @@ test('the pod’s cgroup is limited only where all containers are', () => {
   const pod = podOf({ initContainers: [helper], containers: [limited] });
   assert.deepEqual(podResources(pod).cpuLimitMilli, 750);
   assert.deepEqual(podResources(pod).memoryLimitBytes, 2 * 1024 ** 3);
+});
+
+test('a pod with a subdomain has a full name, in its hosts file and, if it wishes, as its host name', () => {
+  const names = (spec: Partial<PodSpec>): readonly (string | undefined)[] => {
+    const config = sandboxConfig(podOf(spec), 0, { name: 'node' });
+    const line = hostsText(config, ['10.0.0.2'])
+      .split('\n')
+      .find((one) => one.startsWith('10.0.0.2'));
+    return [config.hostname, line];
+  };
+  const full = 'web.db.default.svc.cluster.local';
+  for (const [spec, hostname, hosts] of [
+    [{}, 'p', 'p'],
+    [{ setHostnameAsFQDN: true }, 'p', 'p'],
+    [{ hostname: 'web', subdomain: 'db' }, 'web', `${full}\tweb`],
+    [{ hostname: 'web', subdomain: 'db', setHostnameAsFQDN: true }, full, full],
+    [{ hostnameOverride: 'other', subdomain: 'db' }, 'other', 'other'],
+  ] as const)
+    assert.deepEqual(names(spec), [hostname, `10.0.0.2\t${hosts}`]);
+  assert.throws(() => names({ hostname: 'w'.repeat(40), subdomain: 'db', setHostnameAsFQDN: true }), {
+    message: /is too long \(64 characters is the max, 69 characters requested\)/,
+  });
 });
 
 test('the sandbox: host name, namespaces, host ports, DNS', () => {

@@ -139,6 +139,8 @@ test('users: names and numbers, groups, home', () => {
     additionalGids: [7],
     home: '/',
   });
+  const strict = { ...wish, supplementalGroupsPolicy: 'Strict' } as const;
+  assert.deepEqual(resolveUser(strict, database).additionalGids, [7]);
   assert.equal(resolveUser({ ...wish, runAsUser: 33 }, database).gid, 34);
   assert.equal(resolveUser({ ...wish, runAsGroup: 9 }, database).gid, 9);
   assert.throws(() => resolveUser({ ...wish, imageUser: 'nobody' }, database), { code: 'ConfigFailed' });

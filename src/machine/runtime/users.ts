@@ -17,6 +17,7 @@ export type UserWish = {
   readonly runAsUser?: number | undefined;
   readonly runAsGroup?: number | undefined;
   readonly supplementalGroups: readonly number[];
+  readonly supplementalGroupsPolicy?: 'Merge' | 'Strict' | undefined;
 };
 
 export type UserDatabase = { readonly passwd: string; readonly group: string };
@@ -68,7 +69,10 @@ export function resolveUser(wish: UserWish, database: UserDatabase): ContainerUs
   };
   const gid = wish.runAsGroup ?? groupOfImage() ?? Number(user?.[3] ?? 0);
   const memberships = groups.filter(
-    (row) => user?.[0] !== undefined && (row[3] ?? '').split(',').includes(user[0]),
+    (row) =>
+      wish.supplementalGroupsPolicy !== 'Strict' &&
+      user?.[0] !== undefined &&
+      (row[3] ?? '').split(',').includes(user[0]),
   );
   const additionalGids = new Set([...wish.supplementalGroups, ...memberships.map((row) => Number(row[2]))]);
   return { uid, gid, additionalGids: [...additionalGids], home: user?.[5] || (uid === 0 ? '/root' : '/') };
