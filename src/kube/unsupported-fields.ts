@@ -37,19 +37,37 @@ const VOLUME_SOURCES_MISSING = [
 
 const PROJECTIONS_MISSING = ['clusterTrustBundle', 'podCertificate'];
 
-const TABLE: readonly Entry[] = [
+function securityFields(path: string): readonly Entry[] {
+  return [
+    // No profile is ever loaded: unconfined is what the container is.
+    { path: `${path}.appArmorProfile.type`, value: 'RuntimeDefault', effect: 'refused' },
+    { path: `${path}.appArmorProfile.type`, value: 'Localhost', effect: 'refused' },
+    { path: `${path}.seLinuxOptions`, effect: 'warned' },
+    { path: `${path}.windowsOptions`, effect: 'warned' },
+  ];
+}
+
+export const UNSUPPORTED: readonly Entry[] = [
   ...VOLUME_SOURCES_MISSING.map((name) => ({ path: `spec.volumes[].${name}`, effect: 'refused' as const })),
   { path: 'spec.volumes[].emptyDir.medium', value: 'HugePages', effect: 'refused' },
   ...PROJECTIONS_MISSING.map((name) => ({
     path: `spec.volumes[].projected.sources[].${name}`,
     effect: 'refused' as const,
   })),
-  ...['containers', 'initContainers'].flatMap((list) => [
+  ...['containers', 'initContainers', 'ephemeralContainers'].flatMap((list) => [
     { path: `spec.${list}[].volumeDevices`, effect: 'refused' as const },
+    { path: `spec.${list}[].env[].valueFrom.fileKeyRef`, effect: 'refused' as const },
+    { path: `spec.${list}[].resources.claims`, effect: 'refused' as const },
+    ...securityFields(`spec.${list}[].securityContext`),
   ]),
-  { path: 'spec.runtimeClassName', effect: 'warned' },
-  { path: 'spec.hostUsers', value: false, effect: 'warned' },
+  ...securityFields('spec.securityContext'),
+  { path: 'spec.securityContext.seLinuxChangePolicy', effect: 'warned' },
+  { path: 'spec.runtimeClassName', effect: 'refused' },
+  // Without its own user namespace the pod would be less confined than asked for.
+  { path: 'spec.hostUsers', value: false, effect: 'refused' },
+  { path: 'spec.os.name', value: 'windows', effect: 'refused' },
   { path: 'spec.resourceClaims', effect: 'refused' },
+  // Counted when a node is chosen; nothing of it is set on the node.
   { path: 'spec.overhead', effect: 'warned' },
 ];
 
@@ -69,7 +87,7 @@ function find(value: unknown, steps: readonly string[], field: string): Found[] 
 }
 
 function foundIn(pod: Pod, effect: Entry['effect']): Found[] {
-  return TABLE.filter((entry) => entry.effect === effect).flatMap(({ path, value }) =>
+  return UNSUPPORTED.filter((entry) => entry.effect === effect).flatMap(({ path, value }) =>
     find(pod, path.split('.'), '').filter((found) => value === undefined || found.value === value),
   );
 }
