@@ -17,7 +17,7 @@ import {
   streakOf,
 } from './container-instances.ts';
 import { nextInstance } from './next-instance.ts';
-import type { Observed, Step } from './observed.ts';
+import { hookKey, type Observed, type Step } from './observed.ts';
 import { refusalOf, resizeOf } from './resize.ts';
 
 export type StatusContext = {
@@ -107,6 +107,10 @@ function backOffOf(
   const streak = streakOf(container, last);
   if (last.state.reason === 'StartError' && streak <= 1) {
     return { reason: 'RunContainerError', message: last.state.message };
+  }
+  const hook = observed.notes.hooks.get(hookKey('postStart', last.id));
+  if (hook?.result === 'failed' && streak <= 1) {
+    return { reason: 'PostStartHookError', message: 'PostStartHook failed' };
   }
   const { name, namespace, uid } = pod.metadata ?? {};
   const wait = goDuration(restartDelayMs(streak, observed.notes.node.restartPeriodMsMax));

@@ -11,7 +11,7 @@ import { everyContainer, newestSandbox } from './container-instances.ts';
 import type { NodeFacts } from './downward.ts';
 import { pullPolicyOf } from './image-puller.ts';
 import { hookKey, type Step } from './observed.ts';
-import { tellBackOffs } from './pod-events.ts';
+import { tellStates } from './pod-events.ts';
 import { pullForPod, pullVolumeImages } from './pull-image.ts';
 import { containerResources, podResources } from './resource-config.ts';
 import { runHook } from './run-hook.ts';
@@ -192,7 +192,7 @@ async function patchStatus(
       { type: 'application/merge-patch+json', body: { metadata: { uid }, status: patch } },
       { subresource: 'status' },
     );
-    tellBackOffs(events, podOf(context), status);
+    tellStates(events, podOf(context), status);
     return { kind: 'pod', pod };
   } catch (error) {
     // Gone: the watch tells, and then nothing is left to report.
@@ -215,7 +215,10 @@ export function problemOf(action: Action, error: unknown): NonNullable<Step['pro
   const message = errorText(error);
   switch (action.kind) {
     case 'pullImage':
-      if (isPodwrightError(error, 'InvalidImageName')) return { reason: 'InvalidImageName', message };
+      if (isPodwrightError(error, 'InvalidImageName')) {
+        const words = `Failed to apply default image tag "${action.image}": ${message}`;
+        return { reason: 'InvalidImageName', message: words };
+      }
       return {
         reason: isPodwrightError(error, 'ImageNeverPull') ? 'ErrImageNeverPull' : 'ErrImagePull',
         message,

@@ -81,14 +81,16 @@ function pullEvent(
     case 'ErrImageNeverPull':
       return [reason, message];
     case 'InvalidImageName':
-      return ['InspectFailed', `Failed to apply default image tag "${image}": ${message}`];
+      return ['InspectFailed', message];
     default:
       return ['Failed', `Failed to pull image "${image}": ${message}`];
   }
 }
 
-/** A container that has just come to wait for a back-off. */
-export function tellBackOffs(events: PodEvents, pod: Pod, status: PodStatus): void {
+/** What has just become so: a container waits for a back-off, the pod has missed its deadline. */
+export function tellStates(events: PodEvents, pod: Pod, status: PodStatus): void {
+  if (status.reason === 'DeadlineExceeded' && pod.status?.reason !== status.reason)
+    events.tell('Normal', 'DeadlineExceeded', status.message ?? '');
   const before = new Map(statusesOf(pod.status).map((one) => [one.name, one]));
   for (const one of statusesOf(status)) {
     const waiting = one.state?.waiting;

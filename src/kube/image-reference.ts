@@ -28,7 +28,7 @@ export function parseImageReference(text: string): ImageReference {
   if (registry === undefined || repository === undefined) {
     throw new PodwrightError(
       'InvalidImageName',
-      `image reference ${JSON.stringify(text)}: invalid reference format`,
+      `couldn't parse image name ${JSON.stringify(text)}: invalid reference format`,
     );
   }
   return { registry, repository, tag: tag ?? (digest === undefined ? 'latest' : undefined), digest };
