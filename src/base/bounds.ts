@@ -46,7 +46,7 @@ export const BOUNDS = {
   imageIndexBytes: 4 * 1024 * 1024,
   /** Longest image pull. */
   pullTimeoutMs: 30 * 60_000,
-  /** Pulls side by side; more would only share the same network and disk. kubelet: maxParallelImagePulls. */
+  /** Pulls side by side from one registry; more would only share the same network. kubelet: maxParallelImagePulls. */
   parallelPulls: 4,
   /** Output kept of a program for its error message. */
   programOutputBytes: 1024 * 1024,

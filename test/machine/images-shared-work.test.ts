@@ -1,8 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { createSharedWork } from '../../src/machine/images/shared-work.ts';
+import { createSharedWork, type Job, type SharedWork } from '../../src/machine/images/shared-work.ts';
 
 const never = new AbortController().signal;
+
+function run<T>(shared: SharedWork<T>, key: string, signal: AbortSignal, work: Job<T>['work']): Promise<T> {
+  return shared.run({ key, lane: 'one', work }, signal);
+}
 
 test('callers of one key share one run; the next caller begins a new one', async () => {
   const work = createSharedWork<number>(4);
@@ -11,8 +15,8 @@ test('callers of one key share one run; the next caller begins a new one', async
     runs += 1;
     return runs;
   };
-  assert.deepEqual(await Promise.all([work.run('a', never, count), work.run('a', never, count)]), [1, 1]);
-  assert.equal(await work.run('a', never, count), 2);
+  assert.deepEqual(await Promise.all([run(work, 'a', never, count), run(work, 'a', never, count)]), [1, 1]);
+  assert.equal(await run(work, 'a', never, count), 2);
 });
 
 test('the run is cancelled when its last caller has gone, not before', async () => {
@@ -30,15 +34,15 @@ test('the run is cancelled when its last caller has gone, not before', async () 
         });
       }),
     );
-  const one = work.run('a', first.signal, untilCancelled);
-  const two = work.run('a', second.signal, untilCancelled);
+  const one = run(work, 'a', first.signal, untilCancelled);
+  const two = run(work, 'a', second.signal, untilCancelled);
   first.abort(new Error('first'));
   await assert.rejects(one, /first/);
   assert.equal(cancelled, false);
   second.abort(new Error('second'));
   await assert.rejects(two, /second/);
   assert.deepEqual([cancelled, tidy], [true, true], 'the last caller waits for the clean-up');
-  assert.equal(await work.run('a', never, async () => 'fresh'), 'fresh');
+  assert.equal(await run(work, 'a', never, async () => 'fresh'), 'fresh');
 });
 
 test('no more than so many runs at a time, in the order they came', async () => {
@@ -46,7 +50,7 @@ test('no more than so many runs at a time, in the order they came', async () => 
   const ends: (() => void)[] = [];
   const begun: string[] = [];
   const runs = ['a', 'b', 'c', 'd'].map((key) =>
-    work.run(key, never, () => {
+    run(work, key, never, () => {
       begun.push(key);
       return new Promise<void>((resolve) => ends.push(resolve));
     }),
@@ -69,10 +73,10 @@ test('no more than so many runs at a time, in the order they came', async () => 
 test('a caller that gives up while it waits for its turn never runs, and a failure is told to all', async () => {
   const work = createSharedWork<void>(1);
   const first = Promise.withResolvers<void>();
-  const running = work.run('a', never, () => first.promise);
+  const running = run(work, 'a', never, () => first.promise);
   const abort = new AbortController();
   let ran = false;
-  const waiting = work.run('b', abort.signal, async () => {
+  const waiting = run(work, 'b', abort.signal, async () => {
     ran = true;
   });
   abort.abort(new Error('changed my mind'));
@@ -80,5 +84,23 @@ test('a caller that gives up while it waits for its turn never runs, and a failu
   first.reject(new Error('broken'));
   await assert.rejects(running, /broken/);
   assert.equal(ran, false);
-  await work.run('c', never, async () => {});
+  await run(work, 'c', never, async () => {});
+});
+
+test('what hangs in one lane holds up no other', async () => {
+  const work = createSharedWork<string>(1);
+  const unwanted = new AbortController();
+  const hangs = work.run(
+    {
+      key: 'a',
+      lane: 'slow',
+      work: (signal) =>
+        new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason))),
+    },
+    unwanted.signal,
+  );
+  assert.equal(await work.run({ key: 'b', lane: 'quick', work: async () => 'done' }, never), 'done');
+  unwanted.abort(new Error('enough'));
+  await assert.rejects(hangs, /enough/);
+  assert.equal(await work.run({ key: 'c', lane: 'slow', work: async () => 'done' }, never), 'done');
 });

@@ -50,7 +50,8 @@ export function createImageStore({ dirs, log }: ImageStoreOptions): ImageStore &
       const startedMs = performance.now();
       // Callers with other credentials do not share: who may not pull must not be told what another one pulled.
       const key = JSON.stringify([name, options.auths ?? []]);
-      await pulls.run(key, options.signal, (signal) => pullImage(skopeo, parsed, { ...options, signal }));
+      const work = (signal: AbortSignal): Promise<void> => pullImage(skopeo, parsed, { ...options, signal });
+      await pulls.run({ key, lane: parsed.registry, work }, options.signal);
       log.info('image pulled', { image: name, ms: Math.round(performance.now() - startedMs) });
       return needDescribed(name);
     },

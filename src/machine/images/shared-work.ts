@@ -1,22 +1,30 @@
-// Work that several callers want at once is done once, and only so much of it at a time. It is cancelled when the last
-// of its callers has gone.
+// Work that several callers want at once is done once, and only so much of it at a time per lane: what hangs in one holds up
+// no other. It is cancelled when the last of its callers has gone.
 //
-// Invariant: at most one run per key, at most `parallel` runs; a caller that leaves costs the others nothing.
+// Invariant: at most one run per key, at most `parallel` runs per lane; a caller that leaves costs the others nothing.
 
 type Running<T> = { readonly result: Promise<T>; readonly abort: AbortController; callers: number };
 
+export type Job<T> = {
+  readonly key: string;
+  readonly lane: string;
+  readonly work: (signal: AbortSignal) => Promise<T>;
+};
+
 export type SharedWork<T> = {
   /** Joins the run of this key or begins one. Throws what the run throws, or the signal's reason. */
-  run(key: string, signal: AbortSignal, work: (signal: AbortSignal) => Promise<T>): Promise<T>;
+  run(job: Job<T>, signal: AbortSignal): Promise<T>;
 };
+
+/** Absent while nothing runs in it. */
+type Lane = { running: number; readonly waiting: (() => void)[] };
 
 export function createSharedWork<T>(parallel: number): SharedWork<T> {
   const running = new Map<string, Running<T>>();
-  const waiting: (() => void)[] = [];
-  let free = parallel;
+  const lanes = new Map<string, Lane>();
 
   /** Leaves the queue at once when aborted. */
-  const turn = (signal: AbortSignal): Promise<void> =>
+  const turn = ({ waiting }: Lane, signal: AbortSignal): Promise<void> =>
     new Promise((resolve, reject) => {
       const begin = (): void => {
         signal.removeEventListener('abort', leave);
@@ -30,21 +38,25 @@ export function createSharedWork<T>(parallel: number): SharedWork<T> {
       signal.addEventListener('abort', leave, { once: true });
     });
 
-  const inTurn = async (signal: AbortSignal, work: (signal: AbortSignal) => Promise<T>): Promise<T> => {
-    if (free > 0) free -= 1;
-    else await turn(signal);
+  const inTurn = async ({ lane: name, work }: Job<T>, signal: AbortSignal): Promise<T> => {
+    const lane = lanes.get(name) ?? { running: 0, waiting: [] };
+    lanes.set(name, lane);
+    if (lane.running < parallel) lane.running += 1;
+    else await turn(lane, signal);
     try {
       return await work(signal);
     } finally {
-      const next = waiting.shift();
-      if (next === undefined) free += 1;
+      const next = lane.waiting.shift();
+      if (next === undefined) lane.running -= 1;
       else next();
+      if (lane.running === 0) lanes.delete(name);
     }
   };
 
-  const begin = (key: string, work: (signal: AbortSignal) => Promise<T>): Running<T> => {
+  const begin = (job: Job<T>): Running<T> => {
+    const { key } = job;
     const abort = new AbortController();
-    const result = inTurn(abort.signal, work).finally(() => {
+    const result = inTurn(job, abort.signal).finally(() => {
       if (running.get(key) === run) running.delete(key);
     });
     const run: Running<T> = { result, abort, callers: 0 };
@@ -60,9 +72,10 @@ export function createSharedWork<T>(parallel: number): SharedWork<T> {
   };
 
   return {
-    run: async (key, signal, work) => {
+    run: async (job, signal) => {
       signal.throwIfAborted();
-      const run = running.get(key) ?? begin(key, work);
+      const { key } = job;
+      const run = running.get(key) ?? begin(job);
       run.callers += 1;
       const left = Promise.withResolvers<never>();
       const leave = (): void => left.reject(signal.reason);
