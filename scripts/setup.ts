@@ -57,6 +57,7 @@ const NEEDS: readonly Need[] = [
     for: 'the tests: a client that is not ours',
     isThere: () => existsSync('/usr/lib/python3/dist-packages/kubernetes'),
   },
+  { debianPackage: 'strace', for: 'the tests: what the kernel was told', isThere: program('strace') },
   { debianPackage: 'openssl', for: 'the tests: a registry with TLS', isThere: program('openssl') },
 ];
 

@@ -5,8 +5,9 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { cpSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { open } from 'lmdb';
 import { openStore } from '../../src/store/store.ts';
 import { type Random, randomOf } from '../lib/soak/random.ts';
 
@@ -86,6 +87,16 @@ describe('a store whose file was damaged', () => {
     assert.ok('message' in outcome && isRefusal(outcome));
     assert.match(outcome.message, /open the store at .*copy \(restore .* or remove it/);
     assert.match(outcome.message, /the value of \/k\/123 is not what was written/);
+  });
+
+  test('an object that is no longer there: refused', async () => {
+    const outcome = await read((file) => {
+      const root = open({ path: dirname(file) });
+      root.openDB({ name: 'objects', encoding: 'binary' }).removeSync('/k/7');
+      void root.close();
+    });
+    assert.ok('message' in outcome && isRefusal(outcome), JSON.stringify(outcome).slice(0, 200));
+    assert.match(outcome.message, /the list of objects is not what was written/);
   });
 
   test('a file that was cut off is refused, wherever that was', async () => {
