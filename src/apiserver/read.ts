@@ -66,22 +66,24 @@ export function parseRevision(text: string): Revision {
   throw badRequest(`Invalid value: ${JSON.stringify(text)}: resourceVersion must be a number`);
 }
 
+/** A version nobody was given, perhaps another cluster's. @throws Timeout, as kube-apiserver after waiting for it. */
+function checkNotFuture({ store }: ServerParts, wanted: Revision): void {
+  if (wanted <= store.revision) return;
+  throw new PodwrightError('Timeout', `Too large resource version: ${wanted}, current: ${store.revision}`, {
+    details: {
+      retryAfterSeconds: 1,
+      causes: [{ reason: 'ResourceVersionTooLarge', message: 'Too large resource version' }],
+    },
+  });
+}
+
 export type List = ObjectList<KubeObject> & { readonly remainingItemCount?: number };
 
 /** All pages of one list show the state of its first page's revision. @throws Expired when that is forgotten. */
 export function listObjects(parts: ServerParts, kind: Kind, options: ListOptions): List {
   const prefix = storagePrefix(kind, options.namespace);
   const token = options.continue ? decodeToken(options.continue, prefix) : undefined;
-  const wanted = options.resourceVersion ? parseRevision(options.resourceVersion) : 0;
-  if (wanted > parts.store.revision) {
-    const text = `Too large resource version: ${wanted}, current: ${parts.store.revision}`;
-    throw new PodwrightError('Timeout', text, {
-      details: {
-        retryAfterSeconds: 1,
-        causes: [{ reason: 'ResourceVersionTooLarge', message: 'Too large resource version' }],
-      },
-    });
-  }
+  if (options.resourceVersion) checkNotFuture(parts, parseRevision(options.resourceVersion));
   const page = kindStore(parts.store, kind).list({
     namespace: options.namespace,
     after: token?.after,

@@ -89,6 +89,8 @@ export function decodeBody(request: WriteRequest, body: unknown): KubeObject {
 
 /** A body of another type than the kind's own, as some subresources take. @throws BadRequest */
 export function decodeAs(request: WriteRequest, kind: BodyType, body: unknown): KubeObject {
+  if (body === undefined)
+    throw badRequest(`the object provided is unrecognized (must be of type ${kind.kind}): the body is empty`);
   const decoded = decode<KubeObject>(kind.schema, body);
   if (!decoded.ok) throw cannotBeHandled(kind, decoded.message);
   const { object, unknownFields } = decoded;
@@ -99,8 +101,9 @@ export function decodeAs(request: WriteRequest, kind: BodyType, body: unknown): 
     );
   }
   if (object.kind !== undefined && object.kind !== '' && object.kind !== kind.kind) {
+    const { kind: given } = object;
     throw badRequest(
-      `the object provided is unrecognized (must be of type ${kind.kind}): it is a ${object.kind}`,
+      `${given} in version ${JSON.stringify(kind.version)} cannot be handled as a ${kind.kind}: it is another kind`,
     );
   }
   tellFields(request, { kind, what: 'unknown', fields: unknownFields });

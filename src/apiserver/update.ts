@@ -22,12 +22,15 @@ type Parts = { readonly [field: string]: unknown };
 const MODIFIED =
   'the object has been modified; please apply your changes to the latest version and try again';
 
+function checkName({ name = '' }: WriteRequest, own: unknown): void {
+  if (typeof own !== 'string' || own === '' || own === name) return;
+  throw badRequest(`the name of the object (${own}) does not match the name on the URL (${name})`);
+}
+
 function checkIdentity(request: WriteRequest, wanted: KubeObject, current: KubeObject): void {
   const { kind, name = '' } = request;
   const { name: own, uid, resourceVersion } = wanted.metadata ?? {};
-  if (own !== undefined && own !== '' && own !== name) {
-    throw badRequest(`the name of the object (${own}) does not match the name on the URL (${name})`);
-  }
+  checkName(request, own);
   namespaceOf(request, wanted);
   if (uid !== undefined && uid !== '' && uid !== current.metadata?.uid) {
     const why = `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${current.metadata?.uid}`;
@@ -133,7 +136,13 @@ export async function changeObject(
   return (await store.write(key, decide)) as KubeObject;
 }
 
-export function updateObject(parts: ServerParts, request: WriteRequest, body: unknown): Promise<KubeObject> {
+export async function updateObject(
+  parts: ServerParts,
+  request: WriteRequest,
+  body: unknown,
+): Promise<KubeObject> {
+  // Before it is known whether there is such an object: the request contradicts itself.
+  checkName(request, (body as Partial<KubeObject> | null | undefined)?.metadata?.name);
   return changeObject(parts, request, () => body);
 }
 

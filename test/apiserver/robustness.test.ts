@@ -4,6 +4,8 @@ import { request } from 'node:https';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import type { Kind } from '../../src/apiserver/kind.ts';
+import { KINDS } from '../../src/apiserver/kinds.ts';
 import { BOUNDS } from '../../src/base/bounds.ts';
 import { readKubeconfig } from '../../src/client/kubeconfig.ts';
 import { apiRig } from '../lib/api-rig.ts';
@@ -35,6 +37,11 @@ const POD = {
     dnsConfig: { nameservers: ['1.1.1.1'] },
   },
 };
+
+function collectionOf({ group, version, plural, namespaced }: Kind): string {
+  const root = group === '' ? `/api/${version}` : `/apis/${group}/${version}`;
+  return `${root}${namespaced ? '/namespaces/default' : ''}/${plural}`;
+}
 
 type Path = readonly (string | number)[];
 
@@ -121,6 +128,7 @@ test('arbitrary bodies at the write routes', { timeout: 300_000 }, async (t) => 
       ['POST', '/api/v1/namespaces/default/events'],
       ['PATCH', '/api/v1/namespaces/default'],
       ['DELETE', `${pods}/other`],
+      ...KINDS.map((kind) => ['POST', collectionOf(kind)]),
     ),
   });
   await assertProperty(

@@ -42,27 +42,39 @@ const OBJECT_TYPES = ['application/json', 'application/yaml', 'application/x-yam
 /** Told which fields a JSON body gives more than once. */
 export type OnDuplicates = (fields: readonly string[]) => void;
 
-async function parse(bytes: Buffer, type: string, onDuplicates?: OnDuplicates): Promise<unknown> {
+export type BodyOptions = {
+  readonly onDuplicates?: OnDuplicates | undefined;
+  /** What the text was to be: "Pod". */
+  readonly mustBe?: string | undefined;
+};
+
+async function parse(
+  bytes: Buffer,
+  type: string,
+  { onDuplicates, mustBe }: BodyOptions = {},
+): Promise<unknown> {
   const text = bytes.toString('utf8');
-  const value = await parseText(text, type);
+  const value = await parseText(text, type, mustBe);
   const fields = onDuplicates === undefined || type.endsWith('yaml') ? [] : duplicateKeys(text);
   if (fields.length > 0) onDuplicates?.(fields);
   return value;
 }
 
-async function parseText(text: string, type: string): Promise<unknown> {
+async function parseText(text: string, type: string, mustBe: string | undefined): Promise<unknown> {
   try {
     return type.endsWith('yaml') ? await parseYaml(text) : (JSON.parse(text) as unknown);
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);
-    throw badRequest(`the object provided is unrecognized (it does not parse): ${why}`);
+    const what = mustBe === undefined ? 'it does not parse' : `must be of type ${mustBe}`;
+    const format = type.endsWith('yaml') ? 'yaml' : 'json';
+    throw badRequest(`the object provided is unrecognized (${what}): ${format} parse error: ${why}`);
   }
 }
 
 /** A patch's body; undefined when it is empty. @throws BadRequest, RequestEntityTooLarge */
-export async function readJson(request: IncomingMessage, onDuplicates?: OnDuplicates): Promise<unknown> {
+export async function readJson(request: IncomingMessage, options?: BodyOptions): Promise<unknown> {
   const bytes = await readBytes(request);
-  return bytes.length === 0 ? undefined : parse(bytes, 'application/json', onDuplicates);
+  return bytes.length === 0 ? undefined : parse(bytes, 'application/json', options);
 }
 
 /** An apply patch, which is YAML whatever it looks like. @throws BadRequest, RequestEntityTooLarge */
@@ -71,7 +83,7 @@ export async function readYaml(request: IncomingMessage): Promise<unknown> {
 }
 
 /** An object's body; undefined when it is empty. @throws BadRequest, RequestEntityTooLarge, UnsupportedMediaType */
-export async function readObject(request: IncomingMessage, onDuplicates?: OnDuplicates): Promise<unknown> {
+export async function readObject(request: IncomingMessage, options?: BodyOptions): Promise<unknown> {
   const type = contentType(request);
   if (type === PROTOBUF_TYPE) {
     const bytes = await readBytes(request);
@@ -81,5 +93,5 @@ export async function readObject(request: IncomingMessage, onDuplicates?: OnDupl
   }
   if (type !== '' && !OBJECT_TYPES.includes(type)) throw unsupportedMediaType(type, OBJECT_TYPES.slice(0, 2));
   const bytes = await readBytes(request);
-  return bytes.length === 0 ? undefined : parse(bytes, type, onDuplicates);
+  return bytes.length === 0 ? undefined : parse(bytes, type, options);
 }

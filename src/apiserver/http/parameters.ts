@@ -68,8 +68,12 @@ export function readWritten(
   write: WriteRequest,
   read: typeof readObject = readObject,
 ): Promise<unknown> {
-  if (write.fieldValidation === 'Ignore') return read(request);
-  return read(request, (fields) => tellFields(write, { what: 'duplicate', fields }));
+  const mustBe = read === readObject ? write.kind.kind : undefined;
+  if (write.fieldValidation === 'Ignore') return read(request, { mustBe });
+  return read(request, {
+    mustBe,
+    onDuplicates: (fields) => tellFields(write, { what: 'duplicate', fields }),
+  });
 }
 
 /** As kube-apiserver: what the client says, else the program's name from its User-Agent. */
