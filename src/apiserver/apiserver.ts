@@ -68,6 +68,10 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
         const kind = KINDS.find((one) => one.plural === plural);
         return kind === undefined ? undefined : store.get(storageKey(kind, key));
       },
+      list: (plural, namespace) => {
+        const kind = KINDS.find((one) => one.plural === plural);
+        return kind === undefined ? [] : store.list({ prefix: storagePrefix(kind, namespace) }).values;
+      },
     },
     onCreated: async (kind, { metadata }) => {
       if (kind.plural === 'namespaces') await ensureNamespaceObjects(resources, metadata?.name ?? '', ca);

@@ -44,6 +44,8 @@ export type WriteRequest = {
   readonly fieldManager: string;
   /** Receives texts for the client: Warning headers over HTTP. */
   readonly warn: (text: string) => void;
+  /** Notes something about the request for the audit log. */
+  readonly annotate: (key: string, value: string) => void;
 };
 
 export const newUid = (): string => randomUUID();

@@ -31,6 +31,7 @@ function writeRequest(kind: Kind, object: KubeObject, options: WriteOptions): Wr
     fieldManager: options.fieldManager ?? 'podwright',
     user: ENGINE,
     warn: () => {},
+    annotate: () => {},
   };
 }
 

@@ -72,6 +72,9 @@ export const BOUNDS = {
   logMonitorMs: 10_000,
   /** How long a granted eviction counts as one while its pod stays: the disruption controller's DeletionTimeout. */
   evictionMs: 2 * 60_000,
+  /** kube-apiserver's --audit-log-maxsize, and what may wait to be written: some thousand events. */
+  auditFileBytes: 100 * 1024 * 1024,
+  auditBacklogBytes: 4 * 1024 * 1024,
   /** Events live an hour in Kubernetes (--event-ttl). */
   eventTtlMs: 60 * 60_000,
   /** How late an expired event may be dropped. */

@@ -27,6 +27,7 @@ export type EngineStartOptions = DirOptions &
     readonly runtime?: 'crun' | 'runc' | undefined;
     readonly cniConfDir?: string | undefined;
     readonly warmSandboxes?: number | undefined;
+    readonly auditLog?: string | undefined;
     /** Milliseconds. */
     readonly maxContainerRestartPeriod?: number | undefined;
   };
@@ -136,6 +137,7 @@ export function addServeOptions(command: Command, hostname: string): Command {
       ]),
     )
     .option('--cni-conf-dir <dir>', 'your own CNI configuration instead of the bridge')
+    .option('--audit-log <file>', 'who asked the API for what: a JSON line for each request')
     .addOption(
       new Option(
         '--warm-sandboxes <count>',

@@ -14,7 +14,7 @@ export type BackgroundEngine = { readonly pid: number; readonly logPath: string 
 
 function serveArguments(options: EngineStartOptions): string[] {
   const { listen, dataDir, runDir, logDir, nodeName, podCidr, manifests, runtime, cniConfDir } = options;
-  const { maxContainerRestartPeriod: restartMs, warmSandboxes } = options;
+  const { maxContainerRestartPeriod: restartMs, warmSandboxes, auditLog } = options;
   const host = listen.host.includes(':') ? `[${listen.host}]` : listen.host;
   const flags = {
     'data-dir': dataDir,
@@ -26,6 +26,7 @@ function serveArguments(options: EngineStartOptions): string[] {
     manifests,
     runtime,
     'cni-conf-dir': cniConfDir,
+    'audit-log': auditLog,
     'warm-sandboxes': warmSandboxes === undefined ? undefined : String(warmSandboxes),
     'max-container-restart-period': restartMs === undefined ? undefined : `${restartMs / 1000}s`,
     ...Object.fromEntries(SETTING_NAMES.map((name) => [flagOf(name).flag, options[name]])),

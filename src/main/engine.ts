@@ -6,6 +6,7 @@
 import { join } from 'node:path';
 import type { Agent } from '../agent/agent.ts';
 import { type ApiServer, createApiServer } from '../apiserver/apiserver.ts';
+import { openAuditLog } from '../apiserver/audit-log.ts';
 import { BOUNDS } from '../base/bounds.ts';
 import { type Clock, systemClock } from '../base/clock.ts';
 import { PodwrightError } from '../base/errors.ts';
@@ -55,6 +56,8 @@ export type EngineOptions = MachineDirs & {
   readonly maxContainerRestartPeriod?: number | undefined;
   /** How nodes are kept in order. Absent: as Kubernetes does by default. */
   readonly kubelet?: KubeletConfiguration | undefined;
+  /** A file for the audit log. Absent: there is none. */
+  readonly auditLog?: string | undefined;
   readonly log: Log;
 };
 
@@ -109,7 +112,10 @@ async function wire(options: EngineOptions, undo: Undo): Promise<Engine> {
   ]);
   const api = server.resources;
   const serviceAddress = serviceAddressBeside(options.clusterCidr);
-  const listening = await server.listen({ ...options.listen, serviceAddress });
+  const audit =
+    options.auditLog === undefined ? undefined : await openAuditLog({ path: options.auditLog, log });
+  if (audit !== undefined) undo.push(() => audit.close());
+  const listening = await server.listen({ ...options.listen, serviceAddress, audit });
   undo.push(listening.close);
   await startAgents(machines, { api, agents, place: { ...listening, serviceAddress } }, undo);
   runControllers(options, { server, clock }, undo);

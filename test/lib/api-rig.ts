@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { type ApiServer, createApiServer } from '../../src/apiserver/apiserver.ts';
+import type { AuditLog } from '../../src/apiserver/audit-log.ts';
 import { type Clock, systemClock } from '../../src/base/clock.ts';
 import { silentLog } from '../../src/base/log.ts';
 import { type ApiConnection, connectApi, readKubeconfig } from '../../src/client/http-client.ts';
@@ -26,7 +27,7 @@ export type ApiRig = {
 
 export async function apiRig(
   t: TestContext,
-  options: { readonly clock?: Clock; readonly node?: NodeApi } = {},
+  options: { readonly clock?: Clock; readonly node?: NodeApi; readonly audit?: AuditLog } = {},
 ): Promise<ApiRig> {
   const dataDir = await mkdtemp(join(tmpdir(), 'api-rig-'));
   const store = await openStore<KubeObject>({ path: join(dataDir, 'store') });
@@ -38,7 +39,7 @@ export async function apiRig(
     log: silentLog,
     nodeApi: () => options.node,
   });
-  const listening = await server.listen({ host: '127.0.0.1', port: 0 });
+  const listening = await server.listen({ host: '127.0.0.1', port: 0, audit: options.audit });
   t.after(async () => {
     await listening.close();
     await server.close();

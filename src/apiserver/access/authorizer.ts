@@ -52,8 +52,11 @@ function forbiddenResource(user: User, asked: ResourceAttributes, reason: string
 /** @throws Forbidden */
 export function requireAllowed(roles: Roles, user: User, asked: Attributes): void {
   const { isAllowed, reason } = authorize(roles, user, asked);
-  if (isAllowed) return;
-  if (asked.type === 'resource') throw forbiddenResource(user, asked, reason);
+  if (!isAllowed) throw forbidden(user, asked, reason);
+}
+
+export function forbidden(user: User, asked: Attributes, reason: string): PodwrightError {
+  if (asked.type === 'resource') return forbiddenResource(user, asked, reason);
   const text = `forbidden: User ${JSON.stringify(user.username)} cannot ${asked.verb} path ${JSON.stringify(asked.path)}`;
-  throw new PodwrightError('Forbidden', reason === '' ? text : `${text}: ${reason}`);
+  return new PodwrightError('Forbidden', reason === '' ? text : `${text}: ${reason}`);
 }

@@ -4,6 +4,7 @@
 import type { KubeObject } from '../../client/resource-api.ts';
 import type { User } from '../access/user.ts';
 import type { AdmissionContext, Kind, WritablePart } from '../kind.ts';
+import { podSecurity } from './pod-security.ts';
 import { rbacEscalation } from './rbac-escalation.ts';
 import { serviceAccountAdmission } from './service-account.ts';
 
@@ -16,6 +17,8 @@ export type AdmissionWrite = {
   readonly user: User;
   /** Receives texts for the client. */
   readonly warn: (text: string) => void;
+  /** Notes something about the request for the audit log. */
+  readonly annotate: (key: string, value: string) => void;
 };
 
 export type AdmissionPlugin = {
@@ -25,7 +28,7 @@ export type AdmissionPlugin = {
   readonly validate?: (write: AdmissionWrite, context: AdmissionContext) => void;
 };
 
-const PLUGINS: readonly AdmissionPlugin[] = [serviceAccountAdmission, rbacEscalation];
+const PLUGINS: readonly AdmissionPlugin[] = [serviceAccountAdmission, rbacEscalation, podSecurity];
 
 export function mutateNew(context: AdmissionContext, write: AdmissionWrite): KubeObject {
   return PLUGINS.reduce(

@@ -2,9 +2,10 @@
 // at. Authenticate, impersonate, authorize; what a handler does is decided by the same route that was asked about.
 import type { IncomingMessage } from 'node:http';
 import type { Attributes } from '../access/attributes.ts';
-import { requireAllowed } from '../access/authorizer.ts';
+import { authorize, forbidden } from '../access/authorizer.ts';
 import { impersonated } from '../access/impersonation.ts';
 import type { User } from '../access/user.ts';
+import type { Trail } from './audit-event.ts';
 import { type Authenticators, authenticate } from './authentication.ts';
 import type { Route } from './route.ts';
 
@@ -58,25 +59,29 @@ export function attributesOf({ method, path, query, route }: Asked): Attributes 
   };
 }
 
+export type Way = { readonly by: Authenticators; readonly trail: Trail };
+
 /** The user in whose name the request goes on. @throws Unauthorized, Forbidden */
 export async function requireAccess(
   request: IncomingMessage,
   asked: Asked,
-  authenticators: Authenticators,
+  { by, trail }: Way,
 ): Promise<User> {
-  const { roles } = authenticators.parts.admission;
-  const user = impersonated(await authenticate(request, authenticators), request.headersDistinct, roles);
-  requireAllowed(roles, user, attributesOf(asked));
+  const { roles } = by.parts.admission;
+  const own = await authenticate(request, by);
+  trail.user = own;
+  const user = impersonated(own, request.headersDistinct, roles);
+  if (user !== own) trail.impersonatedUser = user;
+  const attributes = attributesOf(asked);
+  const { isAllowed, reason } = authorize(roles, user, attributes);
+  trail.annotations.set('authorization.k8s.io/decision', isAllowed ? 'allow' : 'forbid');
+  trail.annotations.set('authorization.k8s.io/reason', reason);
+  if (!isAllowed) throw forbidden(user, attributes, reason);
   return user;
 }
 
 /** A stream by GET does what a POST does: it needs that right, too (AuthorizePodWebsocketUpgradeCreatePermission). */
-export async function requireStreamAccess(
-  request: IncomingMessage,
-  asked: Asked,
-  authenticators: Authenticators,
-): Promise<User> {
-  const user = await requireAccess(request, asked, authenticators);
-  requireAllowed(authenticators.parts.admission.roles, user, attributesOf({ ...asked, method: 'POST' }));
-  return user;
+export async function requireStreamAccess(request: IncomingMessage, asked: Asked, way: Way): Promise<void> {
+  await requireAccess(request, asked, way);
+  if (asked.method !== 'POST') await requireAccess(request, { ...asked, method: 'POST' }, way);
 }

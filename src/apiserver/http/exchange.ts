@@ -2,11 +2,14 @@
 import { once } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { User } from '../access/user.ts';
+import type { Trail } from './audit-event.ts';
 import { failureStatus } from './status.ts';
 
 export type Exchange = {
   /** Who asks, and may. */
   readonly user: User;
+  /** What is known of the request, for the audit log. */
+  readonly trail: Trail;
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
   readonly path: string;

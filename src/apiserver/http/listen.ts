@@ -11,9 +11,11 @@ import { FIGURES_TYPE, figures } from '../../base/figures.ts';
 import { errnoOf, writeFileAtomic } from '../../base/files.ts';
 import type { Log } from '../../base/log.ts';
 import { badRequest } from '../api-error.ts';
+import type { AuditLog } from '../audit-log.ts';
 import { METRICS_KINDS } from '../kinds/metrics.ts';
 import type { HealthCheck } from '../request.ts';
-import { requireAccess, requireStreamAccess } from './access.ts';
+import { type Asked, requireAccess, requireStreamAccess } from './access.ts';
+import { type AuditedRequest, auditEvent, newTrail, type Trail } from './audit-event.ts';
 import { discovery } from './discovery.ts';
 import { type Exchange, sendError } from './exchange.ts';
 import { healthQuestion, serveHealth } from './health.ts';
@@ -24,6 +26,7 @@ import { type Authority, ensurePki } from './pki.ts';
 import { countRequest } from './request-figures.ts';
 import { type HandlerParts, serveBindings, serveResource } from './resource.ts';
 import { parseRoute } from './route.ts';
+import { failureStatus } from './status.ts';
 import { refuseUpgrade, serveUpgrade } from './streams/upgrade.ts';
 
 export type ListenOptions = {
@@ -33,6 +36,7 @@ export type ListenOptions = {
   readonly dataDir: string;
   /** By which pods reach it. */
   readonly serviceAddress?: string | undefined;
+  readonly audit?: AuditLog | undefined;
 };
 
 export type Listening = {
@@ -48,6 +52,7 @@ export type Listening = {
 type Context = HandlerParts & {
   readonly log: Log;
   readonly adminToken: string;
+  readonly audit: AuditLog | undefined;
   readonly openApi: OpenApi;
   readonly closing: AbortSignal;
   readonly checks: readonly HealthCheck[];
@@ -61,7 +66,7 @@ function parseUrl(request: IncomingMessage): URL {
   }
 }
 
-type Call = Omit<Exchange, 'user'>;
+type Call = Omit<Exchange, 'user' | 'trail'>;
 
 function callOf(request: IncomingMessage, response: ServerResponse, closing: AbortSignal): Call {
   const { pathname, searchParams } = parseUrl(request);
@@ -71,6 +76,23 @@ function callOf(request: IncomingMessage, response: ServerResponse, closing: Abo
   return { request, response, path, query: searchParams, signal: AbortSignal.any([gone.signal, closing]) };
 }
 
+type AuditedTrail = Trail & { start(code: number): void; end(code: number): void };
+
+/** Both are nothing without an audit log. */
+function beginAudit(
+  request: IncomingMessage,
+  asked: Asked,
+  { audit, parts: { clock } }: Context,
+): AuditedTrail {
+  const trail = newTrail(clock.nowMs());
+  const record = (stage: AuditedRequest['stage'], code: number): void =>
+    audit?.record(auditEvent({ request, asked, trail, stage, code, nowMs: clock.nowMs() }));
+  return Object.assign(trail, {
+    start: (code: number) => record('ResponseStarted', code),
+    end: (code: number) => record('ResponseComplete', code),
+  });
+}
+
 async function serve(call: Call, context: Context): Promise<void> {
   const { request, response, path, query } = call;
   const { method = 'GET' } = request;
@@ -78,8 +100,11 @@ async function serve(call: Call, context: Context): Promise<void> {
   const route = parseRoute(path, served);
   const count = countRequest(call, route);
   response.once('close', () => count(response.statusCode));
-  const user = await requireAccess(request, { method, path, query, route }, context);
-  const exchange: Exchange = { ...call, user };
+  const asked = { method, path, query, route };
+  const trail = beginAudit(request, asked, context);
+  response.once('close', () => trail.end(response.statusCode));
+  const user = await requireAccess(request, asked, { by: context, trail });
+  const exchange: Exchange = { ...call, user, trail };
   const question = healthQuestion(path);
   if (question !== undefined && serveHealth(exchange, question, context.checks)) return;
   if (path === '/metrics' && request.method === 'GET') {
@@ -139,16 +164,22 @@ async function upgrade(
   context: Context,
 ): Promise<void> {
   socket.on('error', () => socket.destroy());
+  let trail: AuditedTrail | undefined;
   try {
     const { pathname: path, searchParams: query } = parseUrl(request);
     const { method = 'GET' } = request;
     const route = parseRoute(path, context.parts.kinds);
-    await requireStreamAccess(request, { method, path, query, route }, context);
+    const asked = { method, path, query, route };
+    trail = beginAudit(request, asked, context);
+    await requireStreamAccess(request, asked, { by: context, trail });
     const { closing } = context;
     const count = countRequest({ request, query, path }, route);
     socket.once('close', () => count(101));
     await serveUpgrade({ request, socket, head, query, closing }, route, context);
+    trail.start(101);
+    socket.once('close', () => trail?.end(101));
   } catch (error) {
+    trail?.end(failureStatus(error).code);
     refuseUpgrade(socket, error);
   }
 }
@@ -195,7 +226,14 @@ export async function listen(
     whyNot: () => (closing.signal.aborted ? 'process is shutting down' : undefined),
   };
   const checks = [...parts.checks, shutdown];
-  const context: Context = { ...parts, checks, adminToken: pki.adminToken, openApi, closing: closing.signal };
+  const context: Context = {
+    ...parts,
+    checks,
+    audit: options.audit,
+    adminToken: pki.adminToken,
+    openApi,
+    closing: closing.signal,
+  };
   const server = createServer({
     cert: pki.server.certificate,
     key: pki.server.key,

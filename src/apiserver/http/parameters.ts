@@ -86,10 +86,8 @@ function fieldManager(request: Exchange['request'], query: URLSearchParams): str
   return given || (request.headers['user-agent'] ?? '').split('/')[0]?.slice(0, 128) || 'unknown';
 }
 
-export function writeRequest(
-  { request, query, response, user }: Exchange,
-  route: ResourceRoute,
-): WriteRequest {
+export function writeRequest(exchange: Exchange, route: ResourceRoute): WriteRequest {
+  const { request, query, response, user, trail } = exchange;
   return {
     kind: route.kind,
     namespace: route.namespace,
@@ -100,6 +98,7 @@ export function writeRequest(
     fieldManager: fieldManager(request, query),
     user,
     warn: (text) => addWarning(response, text),
+    annotate: (key, value) => trail.annotations.set(key, value),
   };
 }
 

@@ -1,6 +1,7 @@
 // namespaces: deleting one announces it; namespace-cleaner.ts empties it and takes it away.
 import { NAMESPACES } from '../../client/resources.ts';
 import type { Namespace } from '../../kube/api-types.ts';
+import { policyWarnings, validatePolicyLabels } from '../../kube/pod-security/policy.ts';
 import { defineKind } from '../kind.ts';
 import { ageColumn, nameColumn } from './columns.ts';
 
@@ -28,7 +29,8 @@ export const namespaceKind = defineKind<Namespace>({
       spec: { finalizers: ['kubernetes'] },
       status: { phase: 'Active' },
     }),
-    validate: () => [],
+    validate: validatePolicyLabels,
+    warnings: policyWarnings,
     isHeld: ({ spec }) => (spec?.finalizers ?? []).length > 0,
     prepareForDelete: (object) => ({ ...object, status: { ...object.status, phase: 'Terminating' } }),
   },
