@@ -58,6 +58,11 @@ async function terminationMessage(
   return messageFromLog(logPath(dirs, config.pod, config.name, config.attempt));
 }
 
+/** The file system's time is the machine's, which somebody may have set since the engine began; a file's age is the same in both. */
+export function timeOfFile(mtimeMs: number, nowMs: number): number {
+  return Math.floor(nowMs - Math.max(0, Date.now() - mtimeMs));
+}
+
 /** What there is to know once the monitor is gone. Without an exit file nobody saw it end: ContainerStatusUnknown. */
 export async function readExit(
   dirs: MachineDirs,
@@ -81,7 +86,7 @@ export async function readExit(
     };
   }
   const exitCode = Number(text.trim());
-  const finishedAtMs = Math.floor((await stat(exitFile)).mtimeMs);
+  const finishedAtMs = timeOfFile((await stat(exitFile)).mtimeMs, nowMs);
   const oomKilled = await exists(join(bundle, 'oom'));
   const reason = oomKilled ? 'OOMKilled' : exitCode === 0 ? 'Completed' : 'Error';
   const message = await terminationMessage(dirs, record, exitCode);

@@ -316,7 +316,15 @@ export class Containers {
     );
   }
 
+  /** Somebody set the clock back while no engine ran: what has ended ended by now, else its back-off would last until then. */
+  async #forgetFuture(id: ContainerId, { exit }: ContainerRecord): Promise<void> {
+    const nowMs = this.#machine.clock.nowMs();
+    if (exit === undefined || exit.finishedAtMs <= nowMs) return;
+    await this.#machine.records.updateContainer(id, { exit: { ...exit, finishedAtMs: nowMs } });
+  }
+
   async #adoptOne(id: ContainerId, record: ContainerRecord): Promise<void> {
+    await this.#forgetFuture(id, record);
     if (record.phase === 'exited' || record.phase === 'creating' || record.startError !== undefined) return;
     if (record.phase === 'starting') {
       // Not known from a runtime that hangs or lies: it is started once more, which a running one refuses.
