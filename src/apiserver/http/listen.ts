@@ -1,4 +1,5 @@
 // The HTTPS server: authenticates, routes, and turns whatever a handler throws into a Status. No request can end it.
+
 import { once } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer, type Server } from 'node:https';
@@ -22,6 +23,7 @@ import { healthQuestion, serveHealth } from './health.ts';
 import { kubeconfigText } from './kubeconfig.ts';
 import { createOpenApi, type OpenApi } from './openapi/openapi.ts';
 import { openIdDocument } from './openid.ts';
+import { refuseForeignPage } from './origin.ts';
 import { type Authority, ensurePki } from './pki.ts';
 import { countRequest } from './request-figures.ts';
 import { type HandlerParts, serveBindings, serveResource } from './resource.ts';
@@ -137,6 +139,7 @@ async function handle(request: IncomingMessage, response: ServerResponse, contex
   let call: Call | undefined;
   try {
     call = callOf(request, response, context.closing);
+    refuseForeignPage(request);
     await serve(call, context);
   } catch (error) {
     if (call?.signal.aborted === true) response.destroy();
@@ -166,6 +169,7 @@ async function upgrade(
   socket.on('error', () => socket.destroy());
   let trail: AuditedTrail | undefined;
   try {
+    refuseForeignPage(request);
     const { pathname: path, searchParams: query } = parseUrl(request);
     const { method = 'GET' } = request;
     const route = parseRoute(path, context.parts.kinds);
