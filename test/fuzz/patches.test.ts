@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { decodeProtobuf } from '../../src/apiserver/http/protobuf.ts';
+import { BOUNDS } from '../../src/base/bounds.ts';
 import { decode } from '../../src/kube/decode.ts';
 import { applyJsonPatch } from '../../src/kube/patch/json-patch.ts';
 import { applyMergePatch } from '../../src/kube/patch/merge-patch.ts';
@@ -59,8 +60,11 @@ test('JSON patches', async () => {
   );
   const input = fc.oneof(fc.array(step, { maxLength: 4 }), fc.jsonValue());
   await fuzz<unknown>({ file, corpus: 'json-patches', input, runs: 2000 }, async (patch) => {
-    // Written out, as an object that is stored is: a copy of copies is small only as long as it is shared.
-    await answersOrRefuses(() => JSON.stringify(applyJsonPatch(POD, patch)));
+    await answersOrRefuses(() => {
+      // Written out, as an object that is stored is: a copy of copies is small only as long as it is shared.
+      const bytes = JSON.stringify(applyJsonPatch(POD, patch))?.length ?? 0;
+      assert.ok(bytes < 2 * BOUNDS.requestBodyBytes, `${bytes} bytes`);
+    });
     isUntouched();
   });
 });
