@@ -15,7 +15,7 @@ import { join } from 'node:path';
 import { podUid } from '../src/base/brand.ts';
 import { systemClock } from '../src/base/clock.ts';
 import { silentLog } from '../src/base/log.ts';
-import { type Cgroups, createCgroups } from '../src/machine/cgroups.ts';
+import { type Cgroups, createCgroups } from '../src/machine/cgroups/cgroups.ts';
 import { createUnderConmon, onConmonEnd } from '../src/machine/conmon.ts';
 import { createImageStore } from '../src/machine/images/image-store.ts';
 import { ensurePauseRootfs } from '../src/machine/images/pause-rootfs.ts';

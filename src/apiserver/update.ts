@@ -9,7 +9,6 @@ import { applyStrategicMergePatch } from '../kube/patch/strategic-merge-patch.ts
 import type { Decision } from '../store/store.ts';
 import { validateWrite } from './admission/admission.ts';
 import { badRequest, conflictError, notFoundError } from './api-error.ts';
-import type { APPLY_PATCH } from './apply.ts';
 import { checkObject, namespaceOf } from './create.ts';
 import type { Kind } from './kind.ts';
 import { kindStore } from './kind-store.ts';
@@ -146,7 +145,10 @@ export async function updateObject(
   return changeObject(parts, request, () => body);
 }
 
-export type Patch = { readonly type: Exclude<PatchType, typeof APPLY_PATCH>; readonly body: unknown };
+export type Patch = {
+  readonly type: Exclude<PatchType, 'application/apply-patch+yaml'>;
+  readonly body: unknown;
+};
 
 /** The document, which is of the kind, as the patch leaves it. @throws BadRequest, Invalid */
 export function applyPatch(kind: Pick<Kind, 'schema'>, current: object, { type, body }: Patch): unknown {

@@ -8,7 +8,8 @@ import { isPodwrightError, PodwrightError } from '../base/errors.ts';
 import { errnoOf } from '../base/files.ts';
 import type { Log } from '../base/log.ts';
 import { attachToContainer } from './attach.ts';
-import { createCgroups, QOS_CLASSES } from './cgroups.ts';
+import { createCgroups, QOS_CLASSES } from './cgroups/cgroups.ts';
+import { nodeUsage } from './cgroups/usage.ts';
 import { containerLogs } from './container-logs.ts';
 import { Containers } from './containers.ts';
 import { podDisk } from './disk-usage.ts';
@@ -29,7 +30,6 @@ import { createSeccompFilters } from './runtime/seccomp-filter.ts';
 import { createSandbox, stopSandbox } from './sandbox.ts';
 import { createSandboxWatches, type SandboxWatches } from './sandbox-watches.ts';
 import { keepSwept, sweep } from './sweep.ts';
-import { nodeUsage } from './usage.ts';
 import {
   listVolumes,
   removeVolumes,

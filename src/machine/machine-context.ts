@@ -3,7 +3,7 @@
 import type { PodUid } from '../base/brand.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
-import type { Cgroups } from './cgroups.ts';
+import type { Cgroups } from './cgroups/cgroups.ts';
 import type { RootfsSource } from './images/rootfs.ts';
 import type { MachineDirs } from './layout.ts';
 import type { ContainerMount, ImageStore, VolumeSetup } from './machine.ts';

@@ -2,7 +2,7 @@
 import { lstatSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Log } from '../base/log.ts';
-import { cgroupLayout } from './cgroups.ts';
+import { cgroupLayout } from './cgroups/layout.ts';
 import { availableCapabilities } from './runtime/capabilities.ts';
 import type { MachineFacts, OciDevice } from './runtime/oci-spec.ts';
 

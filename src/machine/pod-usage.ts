@@ -1,9 +1,10 @@
 // What one pod has used, out of its records and the kernel's totals.
+
+import { fileBytes, networkUsage } from './cgroups/usage.ts';
 import { containerIdOf, logPath } from './layout.ts';
 import type { PodUsage } from './machine.ts';
 import type { MachineContext } from './machine-context.ts';
 import { instanceOf, type PodRecord } from './records.ts';
-import { fileBytes, networkUsage } from './usage.ts';
 
 export function podUsage({ cgroups, dirs }: MachineContext, pod: PodRecord | undefined): PodUsage {
   const sandbox = [...(pod?.sandboxes.values() ?? [])].find(({ phase }) => phase === 'ready');

@@ -5,7 +5,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
-import { type CgroupLayout, cgroupLayout } from '../../src/machine/cgroups.ts';
+import { type CgroupLayout, cgroupLayout } from '../../src/machine/cgroups/layout.ts';
 import { examineCapabilities, examineKernel, judgeCgroups } from '../../src/machine/doctor/kernel.ts';
 import { examineNode, examinePrograms } from '../../src/machine/doctor/programs.ts';
 import { examineMachine } from '../../src/machine/doctor.ts';

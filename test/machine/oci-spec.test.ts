@@ -1,7 +1,8 @@
 // The OCI configurations as pure functions: what is asked against what comes out.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { cgroupLayout, cpuQuota, cpuShares, cpuWeight } from '../../src/machine/cgroups.ts';
+import { cgroupLayout } from '../../src/machine/cgroups/layout.ts';
+import { cpuQuota, cpuShares, cpuWeight } from '../../src/machine/cgroups/settings.ts';
 import type { ContainerConfig } from '../../src/machine/machine.ts';
 import {
   availableCapabilities,

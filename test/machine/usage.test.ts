@@ -4,7 +4,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { groupUsage, nodeUsage } from '../../src/machine/usage.ts';
+import { groupUsage, nodeUsage } from '../../src/machine/cgroups/usage.ts';
 
 function tree(t: TestContext, files: Readonly<Record<string, string>>): string {
   const root = mkdtempSync(join(tmpdir(), 'usage-'));

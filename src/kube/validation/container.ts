@@ -19,10 +19,8 @@ import {
 } from '../field-error.ts';
 import { quantityMilli } from '../quantity.ts';
 import { configMapKey, dnsLabel, envVarName, portName, qualifiedName } from './names.ts';
-import { validateProbes } from './probes.ts';
+import { type ContainerRole, validateProbes } from './probes.ts';
 import { oneOf, relativePath } from './rules.ts';
-
-export type ContainerRole = 'app' | 'init';
 
 function validatePort(port: ContainerPort, field: string): FieldError[] {
   const range = 'must be between 1 and 65535, inclusive';

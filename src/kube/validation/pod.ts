@@ -3,16 +3,11 @@ import { isIP } from 'node:net';
 import type { Container, Pod, PodSpec, Toleration } from '../api-types.ts';
 import { duplicate, type FieldError, forbidden, invalid, notSupported, required } from '../field-error.ts';
 import { refusedFields } from '../unsupported-fields.ts';
-import {
-  type ContainerRole,
-  validateContainer,
-  validateIds,
-  validateResources,
-  validateSeccomp,
-} from './container.ts';
+import { validateContainer, validateIds, validateResources, validateSeccomp } from './container.ts';
 import { validateEphemeralContainers } from './ephemeral.ts';
 import { dnsLabel, dnsSubdomain, qualifiedName, type Rule } from './names.ts';
 import { validateLabels } from './object-meta.ts';
+import type { ContainerRole } from './probes.ts';
 import { oneOf, withinRange } from './rules.ts';
 import { validateVolumes } from './volumes.ts';
 

@@ -2,9 +2,11 @@
 import type { Container, HTTPGetAction, Lifecycle, LifecycleHandler, PodSpec, Probe } from '../api-types.ts';
 import { type FieldError, forbidden, invalid, required } from '../field-error.ts';
 import { isSidecar } from '../pod.ts';
-import type { ContainerRole } from './container.ts';
 import { portName } from './names.ts';
 import { oneOf, withinRange } from './rules.ts';
+
+/** Where a container stands in the spec: an init container has no probes unless it is a sidecar. */
+export type ContainerRole = 'app' | 'init';
 
 /** Linux's, as core/v1 Signal lists them. */
 const STOP_SIGNALS = [

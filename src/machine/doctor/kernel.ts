@@ -4,7 +4,7 @@ import { readdir } from 'node:fs/promises';
 import { release } from 'node:os';
 import { join } from 'node:path';
 import { readIfExists } from '../../base/files.ts';
-import { type CgroupLayout, cgroupLayout } from '../cgroups.ts';
+import { type CgroupLayout, cgroupLayout } from '../cgroups/layout.ts';
 import { availableCapabilities } from '../runtime/capabilities.ts';
 import type { Finding } from './finding.ts';
 

@@ -3,7 +3,8 @@
 //
 // Invariants: rlimits are never mentioned (so never raised); oom_score_adj never goes below what the machine allows.
 
-import { type CgroupVersion, CPU_PERIOD_US, cpuQuota, cpuShares } from '../cgroups.ts';
+import type { CgroupVersion } from '../cgroups/layout.ts';
+import { CPU_PERIOD_US, cpuQuota, cpuShares } from '../cgroups/settings.ts';
 import type { OciImageConfig } from '../images/rootfs.ts';
 import type { CgroupResources, ContainerConfig, SandboxConfig } from '../machine.ts';
 import { capabilitiesOf } from './capabilities.ts';

@@ -14,78 +14,14 @@ import {
 } from 'node:fs';
 import { mkdir, rmdir, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { allToTheirEnds } from '../base/all-to-their-ends.ts';
-import type { PodUid } from '../base/brand.ts';
-import { errnoOf } from '../base/files.ts';
-import type { CgroupResources, GroupUsage, QosClass } from './machine.ts';
-import { killAndWait } from './system/processes.ts';
+import { allToTheirEnds } from '../../base/all-to-their-ends.ts';
+import type { PodUid } from '../../base/brand.ts';
+import { errnoOf } from '../../base/files.ts';
+import type { CgroupResources, GroupUsage, QosClass } from '../machine.ts';
+import { killAndWait } from '../system/processes.ts';
+import { type CgroupLayout, cgroupLayout } from './layout.ts';
+import { type Setting, settingsV1, settingsV2 } from './settings.ts';
 import { groupUsage } from './usage.ts';
-
-export type CgroupVersion = 'v1' | 'v2' | 'hybrid';
-
-export type CgroupLayout = {
-  readonly version: CgroupVersion;
-  /** Mount point by controller ("memory", "name=systemd"). */
-  readonly v1: ReadonlyMap<string, string>;
-  readonly unified?: string | undefined;
-};
-
-/** Reads /proc/self/mountinfo: "... - cgroup cgroup rw,memory" and "... - cgroup2 ...". */
-export function cgroupLayout(mountinfo: string = readFileSync('/proc/self/mountinfo', 'utf8')): CgroupLayout {
-  const v1 = new Map<string, string>();
-  let unified: string | undefined;
-  for (const line of mountinfo.split('\n')) {
-    const [front = '', back = ''] = line.split(' - ');
-    const mountPoint = front.split(' ')[4] ?? '';
-    const [type, , options = ''] = back.split(' ');
-    if (!mountPoint.startsWith('/sys/fs/cgroup')) continue;
-    if (type === 'cgroup2') unified ??= mountPoint;
-    if (type !== 'cgroup') continue;
-    for (const option of options.split(',')) {
-      if (
-        !['rw', 'ro', 'xattr', 'clone_children', 'noprefix'].includes(option) &&
-        !/^release_agent=/.test(option)
-      )
-        v1.set(option, mountPoint);
-    }
-  }
-  const version = v1.size === 0 ? 'v2' : unified === undefined ? 'v1' : 'hybrid';
-  return { version, v1, unified };
-}
-
-/** The kubelet's MilliCPUToShares: cgroup v1 cpu.shares. */
-export const cpuShares = (milli: number): number =>
-  Math.min(262144, Math.max(2, Math.floor((milli * 1024) / 1000)));
-/** cgroup v2 cpu.weight (1..10000) of v1 shares (2..262144), as the OCI runtimes convert it. */
-export const cpuWeight = (shares: number): number => 1 + Math.floor(((shares - 2) * 9999) / 262142);
-export const CPU_PERIOD_US = 100_000;
-/** The kubelet's MilliCPUToQuota; the kernel takes no quota below 1 ms. */
-export const cpuQuota = (milli: number): number => Math.max(1000, Math.floor((milli * CPU_PERIOD_US) / 1000));
-
-type Setting = readonly [controller: string, file: string, value: string];
-
-function settingsV1(resources: CgroupResources): Setting[] {
-  const { cpuRequestMilli, cpuLimitMilli, memoryLimitBytes, pidsLimit } = resources;
-  const settings: Setting[] = [['cpu', 'cpu.shares', String(cpuShares(cpuRequestMilli ?? 0))]];
-  if (cpuLimitMilli !== undefined) {
-    settings.push(['cpu', 'cpu.cfs_period_us', String(CPU_PERIOD_US)]);
-    settings.push(['cpu', 'cpu.cfs_quota_us', String(cpuQuota(cpuLimitMilli))]);
-  }
-  if (memoryLimitBytes !== undefined)
-    settings.push(['memory', 'memory.limit_in_bytes', String(memoryLimitBytes)]);
-  if (pidsLimit !== undefined) settings.push(['pids', 'pids.max', String(pidsLimit)]);
-  return settings;
-}
-
-function settingsV2(resources: CgroupResources): Setting[] {
-  const { cpuRequestMilli, cpuLimitMilli, memoryLimitBytes, pidsLimit } = resources;
-  const settings: Setting[] = [['cpu', 'cpu.weight', String(cpuWeight(cpuShares(cpuRequestMilli ?? 0)))]];
-  if (cpuLimitMilli !== undefined)
-    settings.push(['cpu', 'cpu.max', `${cpuQuota(cpuLimitMilli)} ${CPU_PERIOD_US}`]);
-  if (memoryLimitBytes !== undefined) settings.push(['memory', 'memory.max', String(memoryLimitBytes)]);
-  if (pidsLimit !== undefined) settings.push(['pids', 'pids.max', String(pidsLimit)]);
-  return settings;
-}
 
 const V2_CONTROLLERS = ['cpu', 'memory', 'pids'];
 const QOS_DIRS: Record<QosClass, string> = {

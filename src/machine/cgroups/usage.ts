@@ -2,8 +2,8 @@
 // only; a rate is the difference of two, which is not made here.
 import { readFileSync, statfsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import type { CgroupLayout } from './cgroups.ts';
-import type { FsUsage, GroupUsage, NetworkUsage, NodeUsage } from './machine.ts';
+import type { FsUsage, GroupUsage, NetworkUsage, NodeUsage } from '../machine.ts';
+import type { CgroupLayout } from './layout.ts';
 
 /** Undefined where there is no such file: the group is going, or its controller is not there. */
 function read(path: string): string | undefined {
