@@ -16,6 +16,7 @@ import { ensureAuthority } from './http/pki.ts';
 import { KINDS } from './kinds.ts';
 import { ensureKubernetesService } from './kubernetes-service.ts';
 import { runNamespaceCleaner } from './namespace-cleaner.ts';
+import { createNodeLedger } from './node-ledger.ts';
 import { countObjects } from './object-figures.ts';
 import type { HealthCheck, ServerParts } from './request.ts';
 import { createResources } from './resources.ts';
@@ -61,6 +62,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     clock,
     tokens: createTokenSigner(authority.serviceAccountKey),
     kinds: KINDS,
+    ledger: createNodeLedger(store),
     admission: {
       clock,
       roles: storedRoles(store),

@@ -6,6 +6,7 @@ import type { Binding, Pod } from '../kube/api-types.ts';
 import { decode } from '../kube/decode.ts';
 import { invalidError, notSupported, required } from '../kube/field-error.ts';
 import { badRequest, conflictError, notFoundError } from './api-error.ts';
+import type { NodeLedger } from './node-ledger.ts';
 import { stamped, withMeta } from './object-meta.ts';
 import type { ServerParts } from './request.ts';
 import { storageKey } from './storage-key.ts';
@@ -31,6 +32,38 @@ function bound(pod: Pod, nodeName: string, nowMs: number): Pod {
   return withMeta(changed, { generation: (pod.metadata?.generation ?? 0) + 1 });
 }
 
+type Identity = { readonly uid?: string | undefined; readonly resourceVersion?: string | undefined };
+
+/** What the binding takes for granted of an object, where it does not hold. */
+function whyOther(wanted: Identity, found: Identity): string | undefined {
+  const { uid, resourceVersion } = wanted;
+  if (uid && uid !== found.uid)
+    return `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${found.uid}`;
+  if (resourceVersion && resourceVersion !== found.resourceVersion)
+    return `Precondition failed: ResourceVersion in precondition: ${resourceVersion}, ResourceVersion in object meta: ${found.resourceVersion}`;
+  return undefined;
+}
+
+/**
+ * kube-apiserver's reasons, and two more, so that several schedulers may commit optimistically to one cluster: the node has
+ * no room any more, or is another one than target.uid and target.resourceVersion say.
+ */
+function whyNotBound(pod: Pod, { metadata = {}, target }: Binding, ledger: NodeLedger): string | undefined {
+  const { name } = pod.metadata ?? {};
+  const nodeName = target?.name ?? '';
+  const other = whyOther(metadata, pod.metadata ?? {});
+  if (other !== undefined) return other;
+  if (pod.metadata?.deletionTimestamp !== undefined)
+    return `pod ${name} is being deleted, cannot be assigned to a host`;
+  if (pod.spec?.nodeName)
+    return `pod ${name} is already assigned to node ${JSON.stringify(pod.spec.nodeName)}`;
+  if ((pod.spec?.schedulingGates ?? []).length > 0) return `pod ${name} has non-empty .spec.schedulingGates`;
+  const otherNode = whyOther(target ?? {}, ledger.node(nodeName)?.metadata ?? {});
+  if (otherNode !== undefined) return `node ${nodeName}: ${otherNode}`;
+  const noRoom = ledger.whyNoRoom(pod, nodeName);
+  return noRoom === undefined ? undefined : `node ${nodeName} has no room for pod ${name}: ${noRoom}`;
+}
+
 export type BindRequest = {
   readonly namespace: string;
   readonly name?: string | undefined;
@@ -48,24 +81,8 @@ export async function bindPod(parts: ServerParts, request: BindRequest, body: un
   const decide = (current: KubeObject | undefined): Pod => {
     const pod = current as Pod | undefined;
     if (pod === undefined) throw notFoundError(PODS, name);
-    const { uid } = binding.metadata ?? {};
-    if (uid !== undefined && uid !== pod.metadata?.uid) {
-      const why = `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${pod.metadata?.uid}`;
-      throw conflictError(PODS, name, why);
-    }
-    if (pod.metadata?.deletionTimestamp !== undefined) {
-      throw conflictError(PODS, name, `pod ${name} is being deleted, cannot be assigned to a host`);
-    }
-    if (pod.spec?.nodeName) {
-      throw conflictError(
-        PODS,
-        name,
-        `pod ${name} is already assigned to node ${JSON.stringify(pod.spec.nodeName)}`,
-      );
-    }
-    if ((pod.spec?.schedulingGates ?? []).length > 0) {
-      throw conflictError(PODS, name, `pod ${name} has non-empty .spec.schedulingGates`);
-    }
+    const why = whyNotBound(pod, binding, parts.ledger);
+    if (why !== undefined) throw conflictError(PODS, name, why);
     return bound(pod, nodeName, parts.clock.nowMs());
   };
   const key = storageKey(PODS, { namespace, name });

@@ -8,6 +8,7 @@ import type { TokenSigner } from './access/token-signer.ts';
 import type { User } from './access/user.ts';
 import { badRequest } from './api-error.ts';
 import type { AdmissionContext, Kind, WritablePart } from './kind.ts';
+import type { NodeLedger } from './node-ledger.ts';
 
 export type ServerParts = {
   readonly store: Store<KubeObject>;
@@ -15,6 +16,7 @@ export type ServerParts = {
   readonly clock: Clock;
   readonly kinds: readonly Kind[];
   readonly admission: AdmissionContext;
+  readonly ledger: NodeLedger;
   /** Makes what belongs to a new object before its creator hears that it is there. */
   onCreated(kind: Kind, object: KubeObject): Promise<void>;
 };

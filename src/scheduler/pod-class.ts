@@ -10,10 +10,10 @@ import type {
   PodSpec,
   TopologySpreadConstraint,
 } from '../kube/api-types.ts';
+import { type HostPort, hostPortsOf } from '../kube/host-ports.ts';
 import { labelSelectorMatcher, labelSelectorText } from '../kube/label-selector.ts';
 import { effectiveRequests, type ResourceAmounts } from '../kube/pod.ts';
 import type { Selector } from '../kube/selectors.ts';
-import { type HostPort, hostPortsOf } from './host-ports.ts';
 
 export type Labels = { readonly [key: string]: string };
 

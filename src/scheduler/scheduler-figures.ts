@@ -27,6 +27,16 @@ const preemptions = figures.counter({
   help: 'Total preemption attempts in the cluster till now',
 });
 
+const conflicts = figures.counter({
+  name: 'podwright_scheduler_binding_conflicts_total',
+  help: 'Bindings that lost against what another scheduler had committed (409), by the profile that planned them; each is planned anew',
+  labels: ['profile'],
+});
+
+export function countConflict(schedulerName: string): void {
+  conflicts({ profile: schedulerName });
+}
+
 function countAttempts(result: Result, pods: number, ms: number): void {
   attempts({ result, profile }, pods);
   for (let pod = 0; pod < pods; pod += 1) attemptSeconds({ result, profile }, ms / 1000 / pods);

@@ -5,7 +5,7 @@
 // of our business; never in two of them.
 import { BOUNDS } from '../base/bounds.ts';
 import { type Clock, timeText } from '../base/clock.ts';
-import { errorText } from '../base/errors.ts';
+import { errorText, isPodwrightError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import { createEventRecorder, type EventRecorder, referenceTo } from '../client/event-recorder.ts';
 import { runInformer } from '../client/informer.ts';
@@ -18,7 +18,7 @@ import { Placement } from './placement.ts';
 import { PodClasses } from './pod-class.ts';
 import { groupOf, minCountOf, PlacedGroups } from './pod-group.ts';
 import { DEFAULT_PROFILE, DEFAULT_SCHEDULER_NAME, type Profile } from './profile.ts';
-import { countDecision, gaugeQueue } from './scheduler-figures.ts';
+import { countConflict, countDecision, gaugeQueue } from './scheduler-figures.ts';
 import { type Assignment, type Decision, SchedulingCycle } from './scheduling-cycle.ts';
 
 export type SchedulerOptions = {
@@ -70,8 +70,12 @@ class Scheduler {
   constructor(options: SchedulerOptions, signal: AbortSignal) {
     this.#options = options;
     this.#signal = signal;
-    this.#events = createEventRecorder({ ...options, component: DEFAULT_SCHEDULER_NAME });
-    this.#placement = new Placement(this.#cluster, options.profiles ?? [DEFAULT_PROFILE]);
+    const { profiles = [DEFAULT_PROFILE] } = options;
+    this.#events = createEventRecorder({
+      ...options,
+      component: profiles[0]?.schedulerName ?? DEFAULT_SCHEDULER_NAME,
+    });
+    this.#placement = new Placement(this.#cluster, profiles);
     this.#cycle = new SchedulingCycle(this.#placement);
   }
 
@@ -251,6 +255,7 @@ class Scheduler {
     try {
       await api.create(BINDINGS, { metadata: { ...keyOf(pod), uid }, target }, { subresource: 'binding' });
     } catch (error) {
+      if (isPodwrightError(error, 'Conflict')) countConflict(placed.podClass.schedulerName);
       log.warn('binding failed', { pod: textOf(pod), error: errorText(error) });
       if (this.#placed.get(uid) !== placed) return;
       this.#free(uid);

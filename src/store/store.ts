@@ -49,6 +49,9 @@ export type Page<T> = {
   readonly remaining: number;
 };
 
+/** Told of each value of the prefix, and undefined for one that is gone. Must be quick and never throw. */
+export type Derive<T> = (key: string, value: T | undefined) => void;
+
 type PendingWrite<T> = {
   readonly key: string;
   readonly decide: Decide<T>;
@@ -75,6 +78,7 @@ export class Store<T extends object> {
   readonly #keys = new SortedKeys();
   readonly #history: History<T>;
   readonly #watchers = new Set<Watcher<T>>();
+  readonly #derivations: { readonly prefix: string; readonly derive: Derive<T> }[] = [];
   #revision: Revision;
   #total = 0;
   #pending: PendingWrite<T>[] = [];
@@ -190,7 +194,9 @@ export class Store<T extends object> {
         }
         this.#checkRoom(key, roomBytes, previous === undefined ? 'create' : 'change');
         changes.push({ type: decision.verb, key, revision: next, value: decision.value, previous });
-        newest.set(key, decision.verb === 'put' ? decision.value : undefined);
+        const value = decision.verb === 'put' ? decision.value : undefined;
+        newest.set(key, value);
+        for (const { prefix, derive } of this.#derivations) if (key.startsWith(prefix)) derive(key, value);
         answers.push(() => resolve(decision.value));
       } catch (error) {
         answers.push(() => reject(error));
@@ -201,6 +207,15 @@ export class Store<T extends object> {
     if (changes.length > 0) await this.#persist(newest, revision(this.#revision + changes.length));
     for (const change of changes) this.#publish(change);
     for (const answer of answers) answer();
+  }
+
+  /**
+   * Keeps what decisions need beside their own key: told of all there is at once, and of each change as soon as it is
+   * decided, before the next decision and before the disk. What was told so and never gets there ends the process.
+   */
+  derive(prefix: string, derive: Derive<T>): void {
+    for (const key of this.#keys.withPrefix(prefix)) derive(key, this.#values.get(key));
+    this.#derivations.push({ prefix, derive });
   }
 
   /** Why nothing can be written or watched any more; undefined while it can. */

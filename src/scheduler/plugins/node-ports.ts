@@ -1,8 +1,8 @@
 // NodePorts: a host port is taken once per address and protocol of a node.
 
+import { portsConflict } from '../../kube/host-ports.ts';
 import type { PlacedPod } from '../cluster.ts';
 import { filterOf, type Plugin } from '../framework.ts';
-import { portsConflict } from '../host-ports.ts';
 
 export const nodePorts: Plugin = {
   name: 'NodePorts',

@@ -1,5 +1,5 @@
 // Host ports of pods, and when two of them cannot share a node. hostIP "0.0.0.0" stands for every address.
-import type { PodSpec } from '../kube/api-types.ts';
+import type { PodSpec } from './api-types.ts';
 
 export type HostPort = { readonly hostIP: string; readonly protocol: string; readonly port: number };
 
