@@ -57,6 +57,7 @@ const ROOT_MODELS: Readonly<Record<string, readonly string[]>> = {
   'io.k8s.api.batch.v1': ['V1Job', 'V1CronJob'],
   'io.k8s.api.policy.v1': ['V1PodDisruptionBudget', 'V1Eviction'],
   'io.k8s.api.scheduling.v1': ['V1PriorityClass'],
+  'io.k8s.api.scheduling.v1alpha2': ['V1alpha2PodGroup', 'V1alpha2Workload'],
   'io.k8s.api.coordination.v1': ['V1Lease'],
   'io.k8s.api.node.v1': ['V1RuntimeClass'],
   'io.k8s.api.storage.v1': [
@@ -90,6 +91,7 @@ const RENAMED: Record<string, string> = {
   RbacV1Subject: 'Subject',
   AuthenticationV1TokenRequest: 'TokenRequest',
   StorageV1TokenRequest: 'CSITokenRequest',
+  V1alpha2TypedLocalObjectReference: 'WorkloadControllerReference',
   ApiextensionsV1ServiceReference: 'ServiceReference',
   ApiextensionsV1WebhookClientConfig: 'WebhookClientConfig',
 };
@@ -120,7 +122,7 @@ type Field = { type: string; required: boolean; format: string; doc: string };
 type Model = { doc: string; fields: Map<string, Field> };
 
 function shortName(model: string): string {
-  return RENAMED[model] ?? model.replace(/^V1(?=[A-Z])/, '');
+  return RENAMED[model] ?? model.replace(/^V1(?:alpha2)?(?=[A-Z])/, '');
 }
 
 function cleanDoc(raw: string): string {
@@ -279,7 +281,7 @@ for (const [name, model] of [...models].sort(([a], [b]) => (shortName(a) < short
   }
   const required = [...model.fields].filter(([, f]) => f.required).map(([n]) => n);
   // What Kubernetes calls it: the package and the Go type's own name.
-  const definition = `${model.package}.${name.replace(/^([A-Z][a-z]+)?V\d(?=[A-Z])/, '')}`;
+  const definition = `${model.package}.${name.replace(/^([A-Z][a-z]+)?V\d(?:alpha\d)?(?=[A-Z])/, '')}`;
   schema[shortName(name)] = { name: definition, ...(required.length > 0 ? { required } : {}), fields };
   const fieldDocs = [...model.fields].filter(([, { doc }]) => doc !== '').map(([n, { doc }]) => [n, doc]);
   docs[shortName(name)] = { '': model.doc, ...(Object.fromEntries(fieldDocs) as Record<string, string>) };

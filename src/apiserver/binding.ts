@@ -1,10 +1,12 @@
 // pods/<name>/binding: gives a pod its node, once (pkg/registry/core/pod/storage BindingREST).
+import { BOUNDS } from '../base/bounds.ts';
 import { timeText } from '../base/clock.ts';
 import type { KubeObject } from '../client/resource-api.ts';
 import { BINDINGS, PODS } from '../client/resources.ts';
 import type { Binding, Pod } from '../kube/api-types.ts';
-import { decode } from '../kube/decode.ts';
+import { decode, isJsonObject } from '../kube/decode.ts';
 import { invalidError, notSupported, required } from '../kube/field-error.ts';
+import type { Write } from '../store/store.ts';
 import { badRequest, conflictError, notFoundError } from './api-error.ts';
 import type { NodeLedger } from './node-ledger.ts';
 import { stamped, withMeta } from './object-meta.ts';
@@ -70,24 +72,40 @@ export type BindRequest = {
   readonly dryRun: boolean;
 };
 
-export async function bindPod(parts: ServerParts, request: BindRequest, body: unknown): Promise<Binding> {
+function decodeBinding(body: unknown): Binding {
   const decoded = decode<Binding>('Binding', body);
-  if (!decoded.ok)
-    throw badRequest(`Binding in version "v1" cannot be handled as a Binding: ${decoded.message}`);
-  const binding = decoded.object;
+  if (decoded.ok) return decoded.object;
+  throw badRequest(`Binding in version "v1" cannot be handled as a Binding: ${decoded.message}`);
+}
+
+function bindingWrite(parts: ServerParts, request: BindRequest, binding: Binding): Write<KubeObject> {
   const nodeName = checkBinding(binding);
   const name = request.name ?? binding.metadata?.name ?? '';
-  const { namespace, dryRun } = request;
-  const decide = (current: KubeObject | undefined): Pod => {
-    const pod = current as Pod | undefined;
-    if (pod === undefined) throw notFoundError(PODS, name);
-    const why = whyNotBound(pod, binding, parts.ledger);
-    if (why !== undefined) throw conflictError(PODS, name, why);
-    return bound(pod, nodeName, parts.clock.nowMs());
+  return {
+    key: storageKey(PODS, { namespace: request.namespace, name }),
+    decide: (current, next) => {
+      const pod = current as Pod | undefined;
+      if (pod === undefined) throw notFoundError(PODS, name);
+      const why = whyNotBound(pod, binding, parts.ledger);
+      if (why !== undefined) throw conflictError(PODS, name, why);
+      return { verb: 'put', value: stamped(bound(pod, nodeName, parts.clock.nowMs()), next) };
+    },
   };
-  const key = storageKey(PODS, { namespace, name });
-  if (dryRun) decide(parts.store.get(key));
-  else
-    await parts.store.write(key, (current, next) => ({ verb: 'put', value: stamped(decide(current), next) }));
-  return binding;
+}
+
+/** A Binding, or a List of them: then all or none, so that a group of pods cannot end half-bound. */
+export async function bindPod(parts: ServerParts, request: BindRequest, body: unknown): Promise<Binding> {
+  const items = request.name === undefined ? itemsOf(body) : undefined;
+  const bindings = (items ?? [body]).map(decodeBinding);
+  const writes = bindings.map((binding) => bindingWrite(parts, request, binding));
+  if (!request.dryRun) await parts.store.writeTogether(writes);
+  else for (const { key, decide } of writes) decide(parts.store.get(key), parts.store.revision);
+  return items === undefined ? ((bindings[0] ?? {}) as Binding) : (body as Binding);
+}
+
+function itemsOf(body: unknown): readonly unknown[] | undefined {
+  if (!isJsonObject(body) || body.kind !== 'List' || !Array.isArray(body.items)) return undefined;
+  if (body.items.length > BOUNDS.bindingsTogether)
+    throw badRequest(`at most ${BOUNDS.bindingsTogether} pods are bound together, not ${body.items.length}`);
+  return body.items;
 }

@@ -10,13 +10,13 @@ import { namespaceKind } from './kinds/namespaces.ts';
 import { nodeKind } from './kinds/nodes.ts';
 import { podKind } from './kinds/pods.ts';
 import { REVIEW_KINDS } from './kinds/reviews.ts';
+import { SCHEDULING_KINDS } from './kinds/scheduling.ts';
 import {
   csiDriverKind,
   persistentVolumeClaimKind,
   persistentVolumeKind,
   storageClassKind,
 } from './kinds/storage.ts';
-
 import { WORKLOAD_KINDS } from './kinds/workloads.ts';
 
 export const KINDS: readonly Kind[] = [
@@ -36,4 +36,5 @@ export const KINDS: readonly Kind[] = [
   ...CLUSTER_KINDS,
   ...ACCESS_KINDS,
   ...REVIEW_KINDS,
+  ...SCHEDULING_KINDS,
 ];

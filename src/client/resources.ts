@@ -12,6 +12,7 @@ import type {
   PersistentVolumeClaim,
   Pod,
   PodDisruptionBudget,
+  PodGroup,
   Secret,
   Service,
   ServiceAccount,
@@ -46,6 +47,13 @@ export const STORAGE_CLASSES: ResourceRef<StorageClass> = {
   kind: 'StorageClass',
 };
 export const CSI_DRIVERS: ResourceRef<CSIDriver> = { ...storage, plural: 'csidrivers', kind: 'CSIDriver' };
+export const POD_GROUPS: ResourceRef<PodGroup> = {
+  group: 'scheduling.k8s.io',
+  version: 'v1alpha2',
+  plural: 'podgroups',
+  kind: 'PodGroup',
+  namespaced: true,
+};
 export const POD_DISRUPTION_BUDGETS: ResourceRef<PodDisruptionBudget> = {
   group: 'policy',
   version: 'v1',
@@ -68,3 +76,9 @@ export const CLUSTER_ROLE_BINDINGS: ResourceRef<ClusterRoleBinding> = {
 export const TOKEN_REQUESTS = core<TokenRequest>('serviceaccounts', 'TokenRequest', true);
 /** Created at pods/<name>/binding. */
 export const BINDINGS = core<Binding>('bindings', 'Binding', true);
+/** Several that are committed together or not at all; Podwright's own. */
+export const BINDING_LISTS = core<KubeObject & { readonly items: readonly Binding[] }>(
+  'bindings',
+  'List',
+  true,
+);

@@ -1012,6 +1012,11 @@ export type GRPCAction = {
   readonly service?: string | undefined;
 };
 
+/** GangSchedulingPolicy defines the parameters for gang scheduling. */
+export type GangSchedulingPolicy = {
+  readonly minCount: number;
+};
+
 /** Represents a volume that is populated with the contents of a git repository. */
 export type GitRepoVolumeSource = {
   readonly directory?: string | undefined;
@@ -1994,6 +1999,72 @@ export type PodFailurePolicyRule = {
   readonly action: string;
   readonly onExitCodes?: PodFailurePolicyOnExitCodesRequirement | undefined;
   readonly onPodConditions?: readonly PodFailurePolicyOnPodConditionsPattern[] | undefined;
+};
+
+/** PodGroup represents a runtime instance of pods grouped together. */
+export type PodGroup = {
+  readonly apiVersion?: string | undefined;
+  readonly kind?: string | undefined;
+  readonly metadata?: ObjectMeta | undefined;
+  readonly spec: PodGroupSpec;
+  readonly status?: PodGroupStatus | undefined;
+};
+
+/** PodGroupResourceClaim references exactly one ResourceClaim, either directly or by naming a ResourceClaimTemplate which is then turned into a ResourceClaim for the PodGroup. */
+export type PodGroupResourceClaim = {
+  readonly name: string;
+  readonly resourceClaimName?: string | undefined;
+  readonly resourceClaimTemplateName?: string | undefined;
+};
+
+/** PodGroupResourceClaimStatus is stored in the PodGroupStatus for each PodGroupResourceClaim which references a ResourceClaimTemplate. */
+export type PodGroupResourceClaimStatus = {
+  readonly name: string;
+  readonly resourceClaimName?: string | undefined;
+};
+
+/** PodGroupSchedulingConstraints defines scheduling constraints (e.g. */
+export type PodGroupSchedulingConstraints = {
+  readonly topology?: readonly TopologyConstraint[] | undefined;
+};
+
+/** PodGroupSchedulingPolicy defines the scheduling configuration for a PodGroup. */
+export type PodGroupSchedulingPolicy = {
+  readonly basic?: unknown | undefined;
+  readonly gang?: GangSchedulingPolicy | undefined;
+};
+
+/** PodGroupSpec defines the desired state of a PodGroup. */
+export type PodGroupSpec = {
+  readonly disruptionMode?: string | undefined;
+  readonly podGroupTemplateRef?: PodGroupTemplateReference | undefined;
+  readonly priority?: number | undefined;
+  readonly priorityClassName?: string | undefined;
+  readonly resourceClaims?: readonly PodGroupResourceClaim[] | undefined;
+  readonly schedulingConstraints?: PodGroupSchedulingConstraints | undefined;
+  readonly schedulingPolicy: PodGroupSchedulingPolicy;
+};
+
+/** PodGroupStatus represents information about the status of a pod group. */
+export type PodGroupStatus = {
+  readonly conditions?: readonly Condition[] | undefined;
+  readonly resourceClaimStatuses?: readonly PodGroupResourceClaimStatus[] | undefined;
+};
+
+/** PodGroupTemplate represents a template for a set of pods with a scheduling policy. */
+export type PodGroupTemplate = {
+  readonly disruptionMode?: string | undefined;
+  readonly name: string;
+  readonly priority?: number | undefined;
+  readonly priorityClassName?: string | undefined;
+  readonly resourceClaims?: readonly PodGroupResourceClaim[] | undefined;
+  readonly schedulingConstraints?: PodGroupSchedulingConstraints | undefined;
+  readonly schedulingPolicy: PodGroupSchedulingPolicy;
+};
+
+/** PodGroupTemplateReference references a PodGroup template defined in some object (e.g. */
+export type PodGroupTemplateReference = {
+  readonly workload?: WorkloadPodGroupTemplateReference | undefined;
 };
 
 /** PodIP represents a single IP address allocated to the pod. */
@@ -2979,6 +3050,11 @@ export type Toleration = {
   readonly value?: string | undefined;
 };
 
+/** TopologyConstraint defines a topology constraint for a PodGroup. */
+export type TopologyConstraint = {
+  readonly key: string;
+};
+
 /** A topology selector requirement is a selector that matches given label. */
 export type TopologySelectorLabelRequirement = {
   readonly key: string;
@@ -3203,4 +3279,31 @@ export type WindowsSecurityContextOptions = {
   readonly gmsaCredentialSpecName?: string | undefined;
   readonly hostProcess?: boolean | undefined;
   readonly runAsUserName?: string | undefined;
+};
+
+/** Workload allows for expressing scheduling constraints that should be used when managing the lifecycle of workloads from the scheduling perspective, including scheduling, preemption, eviction and other phases. */
+export type Workload = {
+  readonly apiVersion?: string | undefined;
+  readonly kind?: string | undefined;
+  readonly metadata?: ObjectMeta | undefined;
+  readonly spec: WorkloadSpec;
+};
+
+/** TypedLocalObjectReference allows to reference typed object inside the same namespace. */
+export type WorkloadControllerReference = {
+  readonly apiGroup?: string | undefined;
+  readonly kind: string;
+  readonly name: string;
+};
+
+/** WorkloadPodGroupTemplateReference references the PodGroupTemplate within the Workload object. */
+export type WorkloadPodGroupTemplateReference = {
+  readonly podGroupTemplateName: string;
+  readonly workloadName: string;
+};
+
+/** WorkloadSpec defines the desired state of a Workload. */
+export type WorkloadSpec = {
+  readonly controllerRef?: WorkloadControllerReference | undefined;
+  readonly podGroupTemplates: readonly PodGroupTemplate[];
 };

@@ -4,21 +4,22 @@
 // Invariant: a pod is in the queue, or placed in the cluster (bound, or assumed until its binding is answered), or neither
 // of our business; never in two of them.
 import { BOUNDS } from '../base/bounds.ts';
-import { type Clock, timeText } from '../base/clock.ts';
-import { errorText, isPodwrightError } from '../base/errors.ts';
+import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
-import { createEventRecorder, type EventRecorder, referenceTo } from '../client/event-recorder.ts';
+import { createEventRecorder } from '../client/event-recorder.ts';
 import { runInformer } from '../client/informer.ts';
 import type { ResourceApi } from '../client/resource-api.ts';
-import { BINDINGS, NAMESPACES, NODES, PODS } from '../client/resources.ts';
-import type { Namespace, Node, Pod } from '../kube/api-types.ts';
+import { NAMESPACES, NODES, POD_GROUPS, PODS } from '../client/resources.ts';
+import type { Namespace, Node, Pod, PodGroup } from '../kube/api-types.ts';
 import { isTerminal } from '../kube/pod.ts';
 import { Cluster, type PlacedPod } from './cluster.ts';
+import { bind, type CommitParts, preempt } from './commits.ts';
 import { Placement } from './placement.ts';
 import { PodClasses } from './pod-class.ts';
-import { groupOf, minCountOf, PlacedGroups } from './pod-group.ts';
+import { groupOf, PodGroups, WAITING_FOR_GANG } from './pod-group.ts';
 import { DEFAULT_PROFILE, DEFAULT_SCHEDULER_NAME, type Profile } from './profile.ts';
-import { countConflict, countDecision, gaugeQueue } from './scheduler-figures.ts';
+import { Reports } from './reports.ts';
+import { countDecision, gaugeQueue } from './scheduler-figures.ts';
 import { type Assignment, type Decision, SchedulingCycle } from './scheduling-cycle.ts';
 
 export type SchedulerOptions = {
@@ -30,11 +31,6 @@ export type SchedulerOptions = {
 };
 
 const uidOf = (pod: Pod): string => pod.metadata?.uid ?? '';
-const keyOf = (pod: Pod) => ({
-  namespace: pod.metadata?.namespace ?? 'default',
-  name: pod.metadata?.name ?? '',
-});
-const textOf = (pod: Pod): string => `${keyOf(pod).namespace}/${keyOf(pod).name}`;
 
 /** Runs until the signal aborts. */
 export async function runScheduler(options: SchedulerOptions, signal: AbortSignal): Promise<void> {
@@ -43,6 +39,7 @@ export async function runScheduler(options: SchedulerOptions, signal: AbortSigna
   const ends = [
     runInformer({ api, ref: NAMESPACES, handlers: scheduler.namespaceHandlers, log }, signal),
     runInformer({ api, ref: NODES, handlers: scheduler.nodeHandlers, log }, signal),
+    runInformer({ api, ref: POD_GROUPS, handlers: scheduler.podGroupHandlers, log }, signal),
     runInformer({ api, ref: PODS, handlers: scheduler.podHandlers, log }, signal),
   ];
   const ungauge = gaugeQueue(() => scheduler.pending());
@@ -52,7 +49,8 @@ export async function runScheduler(options: SchedulerOptions, signal: AbortSigna
 class Scheduler {
   readonly #options: SchedulerOptions;
   readonly #signal: AbortSignal;
-  readonly #events: EventRecorder;
+  readonly #reports: Reports;
+  readonly #commits: CommitParts;
   readonly #cluster = new Cluster();
   readonly #classes = new PodClasses();
   readonly #placement: Placement;
@@ -61,8 +59,8 @@ class Scheduler {
   readonly #pods = new Map<string, Pod>();
   readonly #nodes = new Map<string, Node>();
   readonly #placed = new Map<string, PlacedPod>();
-  readonly #groups = new PlacedGroups();
-  readonly #unsynced = new Set(['namespaces', 'nodes', 'pods']);
+  readonly #groups = new PodGroups();
+  readonly #unsynced = new Set(['namespaces', 'nodes', 'podgroups', 'pods']);
   readonly #binding = new Set<Promise<void>>();
   #isWorking = false;
   #cancelTimer: () => void = () => {};
@@ -71,10 +69,9 @@ class Scheduler {
     this.#options = options;
     this.#signal = signal;
     const { profiles = [DEFAULT_PROFILE] } = options;
-    this.#events = createEventRecorder({
-      ...options,
-      component: profiles[0]?.schedulerName ?? DEFAULT_SCHEDULER_NAME,
-    });
+    const component = profiles[0]?.schedulerName ?? DEFAULT_SCHEDULER_NAME;
+    this.#reports = new Reports({ ...options, events: createEventRecorder({ ...options, component }) });
+    this.#commits = { ...options, reports: this.#reports };
     this.#placement = new Placement(this.#cluster, profiles);
     this.#cycle = new SchedulingCycle(this.#placement);
   }
@@ -102,6 +99,12 @@ class Scheduler {
       this.#cluster.removeNode(metadata?.name ?? '');
     },
     onSynced: () => this.#synced('nodes'),
+  };
+
+  readonly podGroupHandlers = {
+    onObject: (group: PodGroup): void => this.#lookAgain(this.#groups.set(group)),
+    onDelete: (group: PodGroup): void => this.#lookAgain(this.#groups.remove(group)),
+    onSynced: () => this.#synced('podgroups'),
   };
 
   readonly podHandlers = {
@@ -147,26 +150,42 @@ class Scheduler {
       this.#placement.isResponsible(podClass) && !isTerminal(pod) && !pod.metadata?.deletionTimestamp;
     const isChanged = before !== undefined && this.#classes.of(before) !== podClass;
     if (!isOurs || isGated || isChanged) this.#cycle.forget(uid);
-    if (isOurs && isGated)
-      void this.#report(pod, 'SchedulingGated', 'Scheduling is blocked due to non-empty scheduling gates');
+    if (isOurs && isGated) this.#reports.gated(pod);
     if (!isOurs || isGated || this.#cycle.queue.has(uid)) return;
-    const name = groupOf(pod);
-    const group =
-      name === undefined ? undefined : { name, needed: this.#groups.missing(name, minCountOf(pod)) };
+    const membership = this.#groups.membershipOf(pod);
+    // Groups may be listed after their pods.
+    if (membership.kind === 'absent' && this.#unsynced.has('podgroups')) return;
+    if (membership.kind === 'absent') {
+      this.#reports.unschedulable(pod, membership.message);
+      return;
+    }
     const addedMs = Date.parse(pod.metadata?.creationTimestamp ?? '') || this.#options.clock.nowMs();
+    const group = membership.kind === 'gang' ? membership.group : undefined;
     this.#cycle.queue.add({ uid, podClass, addedMs, group });
+    if (this.#cycle.queue.stateOf(uid) === 'gated') this.#reports.unschedulable(pod, WAITING_FOR_GANG);
+  }
+
+  /** The waiting pods of a group that came or went; undefined: of none. */
+  #lookAgain(group: string | undefined): void {
+    if (group === undefined) return;
+    for (const pod of this.#pods.values()) {
+      if (groupOf(pod) !== group || pod.spec?.nodeName || this.#placed.has(uidOf(pod))) continue;
+      this.#cycle.forget(uidOf(pod));
+      this.#setWaiting(pod, undefined);
+    }
+    this.#work();
   }
 
   #setPlaced(pod: Pod | undefined, placed: PlacedPod): void {
     this.#placed.set(placed.uid, placed);
-    if (pod !== undefined) this.#groups.add(groupOf(pod), placed.uid);
+    if (pod !== undefined) this.#groups.place(groupOf(pod), placed.uid);
   }
 
   #free(uid: string): void {
     const placed = this.#placed.get(uid);
     if (placed === undefined) return;
     this.#placed.delete(uid);
-    this.#groups.delete(uid);
+    this.#groups.free(uid);
     this.#cluster.remove(placed);
     this.#notice({ kind: 'PodLeft', node: placed.node });
   }
@@ -178,6 +197,8 @@ class Scheduler {
 
   #synced(kind: string): void {
     this.#unsynced.delete(kind);
+    if (kind === 'podgroups')
+      for (const pod of this.#pods.values()) if (groupOf(pod) !== undefined) this.podHandlers.onObject(pod);
     this.#work();
   }
 
@@ -229,120 +250,68 @@ class Scheduler {
     switch (decision.kind) {
       case 'assigned':
         for (const { pod, placed } of decision.assignments) this.#setPlaced(this.#pods.get(pod.uid), placed);
-        for (const assignment of decision.assignments) this.#startBinding(assignment);
+        this.#startBinding(decision.assignments);
         return;
       case 'unschedulable':
-        for (const { uid } of decision.pods) this.#reportUnschedulable(uid, decision.message());
+        this.#reportUnschedulable(decision);
         return;
       case 'nominated':
-        this.#reportUnschedulable(decision.pod.uid, decision.message());
-        void this.#preempt(decision);
+        this.#reportUnschedulable({ pods: [decision.pod], message: decision.message });
+        this.#preempt(decision);
         return;
     }
   }
 
-  #startBinding(assignment: Assignment): void {
-    const binding = this.#bind(assignment).finally(() => this.#binding.delete(binding));
+  #startBinding(assignments: readonly Assignment[]): void {
+    const binding = this.#bind(assignments).finally(() => this.#binding.delete(binding));
     this.#binding.add(binding);
   }
 
-  async #bind({ pod: { uid }, placed }: Assignment): Promise<void> {
-    const pod = this.#pods.get(uid);
-    if (pod === undefined) return;
-    const { api, clock, log } = this.#options;
-    const nodeName = this.#cluster.nodeName(placed.node);
-    const target = { apiVersion: 'v1', kind: 'Node', name: nodeName };
-    try {
-      await api.create(BINDINGS, { metadata: { ...keyOf(pod), uid }, target }, { subresource: 'binding' });
-    } catch (error) {
-      if (isPodwrightError(error, 'Conflict')) countConflict(placed.podClass.schedulerName);
-      log.warn('binding failed', { pod: textOf(pod), error: errorText(error) });
-      if (this.#placed.get(uid) !== placed) return;
-      this.#free(uid);
-      // Who is gone or bound by somebody else is known by then; everybody else is planned anew.
-      clock.at(clock.nowMs() + BOUNDS.schedulingBackoffMsMin, () => {
-        const newest = this.#pods.get(uid);
-        if (newest !== undefined) this.podHandlers.onObject(newest);
-      });
+  async #bind(assignments: readonly Assignment[]): Promise<void> {
+    const wanted = assignments.flatMap(({ pod: { uid }, placed }) => {
+      const pod = this.#pods.get(uid);
+      return pod === undefined ? [] : [{ pod, placed, nodeName: this.#cluster.nodeName(placed.node) }];
+    });
+    if ((await bind(this.#commits, wanted)) === 'refused') {
+      for (const { placed } of wanted) this.#planAnew(placed);
       return;
     }
-    const message = `Successfully assigned ${textOf(pod)} to ${nodeName}`;
-    this.#events.record({ regarding: referenceTo(pod), type: 'Normal', reason: 'Scheduled', message });
+    const group = this.#groups.get(groupOf(wanted[0]?.pod ?? {}) ?? '');
+    const news = { type: 'PodGroupScheduled', status: 'True', reason: 'Scheduled' } as const;
+    if (group !== undefined) void this.#reports.group(group, { ...news, message: 'its pods have nodes' });
   }
 
-  async #preempt({ pod: { uid }, node, victims }: Extract<Decision, { kind: 'nominated' }>): Promise<void> {
-    const { api, log } = this.#options;
-    const preemptor = this.#pods.get(uid);
-    const nodeName = this.#cluster.nodeName(node);
-    if (preemptor === undefined) return;
-    const patch = {
-      type: 'application/merge-patch+json',
-      body: { status: { nominatedNodeName: nodeName } },
-    } as const;
-    try {
-      await api.patch(PODS, keyOf(preemptor), patch, { subresource: 'status' });
-      for (const { uid: victimUid } of victims) {
-        const victim = this.#pods.get(victimUid);
-        if (victim === undefined || victim.metadata?.deletionTimestamp !== undefined) continue;
-        const message = `Preempted by pod ${uid} on node ${nodeName}`;
-        this.#events.record({ regarding: referenceTo(victim), type: 'Normal', reason: 'Preempted', message });
-        await this.#setCondition(victim, {
-          type: 'DisruptionTarget',
-          status: 'True',
-          reason: 'PreemptionByScheduler',
-          message: `${DEFAULT_SCHEDULER_NAME}: preempting to accommodate a higher priority pod`,
-        });
-        await api.delete(PODS, keyOf(victim), { preconditions: { uid: victimUid } });
-      }
-    } catch (error) {
-      log.warn('preemption failed', { pod: textOf(preemptor), error: errorText(error) });
-    }
-  }
-
-  #reportUnschedulable(uid: string, message: string): void {
-    const pod = this.#pods.get(uid);
-    if (pod === undefined || isReported(pod, 'Unschedulable', message)) return;
-    this.#events.record({
-      regarding: referenceTo(pod),
-      type: 'Warning',
-      reason: 'FailedScheduling',
-      message,
+  /** Who is gone or bound by somebody else is known by then; everybody else goes back into the queue. */
+  #planAnew(placed: PlacedPod): void {
+    const { clock } = this.#options;
+    if (this.#placed.get(placed.uid) !== placed) return;
+    this.#free(placed.uid);
+    clock.at(clock.nowMs() + BOUNDS.schedulingBackoffMsMin, () => {
+      const newest = this.#pods.get(placed.uid);
+      if (newest !== undefined) this.podHandlers.onObject(newest);
     });
-    void this.#report(pod, 'Unschedulable', message);
   }
 
-  async #report(pod: Pod, reason: string, message: string): Promise<void> {
-    if (!isReported(pod, reason, message))
-      await this.#setCondition(pod, { type: 'PodScheduled', status: 'False', reason, message });
+  #preempt({ pod: { uid }, node, victims }: Extract<Decision, { kind: 'nominated' }>): void {
+    const pod = this.#pods.get(uid);
+    if (pod === undefined) return;
+    const doomed = victims.flatMap((victim) => this.#pods.get(victim.uid) ?? []);
+    void preempt(this.#commits, { pod, nodeName: this.#cluster.nodeName(node) }, doomed);
   }
 
-  /** A condition that cannot be written is not worth failing over: the next attempt writes it again. */
-  async #setCondition(
-    pod: Pod,
-    condition: {
-      readonly type: string;
-      readonly status: string;
-      readonly reason: string;
-      readonly message: string;
-    },
-  ): Promise<void> {
-    const { api, clock, log } = this.#options;
-    const before = pod.status?.conditions?.find(({ type }) => type === condition.type);
-    const lastTransitionTime =
-      before?.status === condition.status ? before.lastTransitionTime : timeText(clock.nowMs());
-    const body = { status: { conditions: [{ ...condition, lastTransitionTime }] } };
-    const patch = { type: 'application/strategic-merge-patch+json', body } as const;
-    try {
-      await api.patch(PODS, keyOf(pod), patch, { subresource: 'status' });
-    } catch (error) {
-      log.debug('condition not written', { pod: textOf(pod), error: errorText(error) });
+  #reportUnschedulable({
+    pods,
+    message,
+  }: Pick<Extract<Decision, { kind: 'unschedulable' }>, 'pods' | 'message'>): void {
+    const text = message();
+    for (const { uid } of pods) {
+      const pod = this.#pods.get(uid);
+      if (pod !== undefined) this.#reports.unschedulable(pod, text);
     }
+    const group = this.#groups.get(pods[0]?.group?.name ?? '');
+    const news = { type: 'PodGroupScheduled', status: 'False', reason: 'Unschedulable' } as const;
+    if (group !== undefined) void this.#reports.group(group, { ...news, message: text });
   }
-}
-
-function isReported(pod: Pod, reason: string, message: string): boolean {
-  const before = pod.status?.conditions?.find(({ type }) => type === 'PodScheduled');
-  return before?.status === 'False' && before.reason === reason && before.message === message;
 }
 
 /** A heartbeat changes nothing for the scheduler; labels, taints, capacity and images may. */

@@ -52,10 +52,11 @@ export type Page<T> = {
 /** Told of each value of the prefix, and undefined for one that is gone. Must be quick and never throw. */
 export type Derive<T> = (key: string, value: T | undefined) => void;
 
+export type Write<T> = { readonly key: string; readonly decide: Decide<T> };
+
 type PendingWrite<T> = {
-  readonly key: string;
-  readonly decide: Decide<T>;
-  readonly resolve: (value: T | undefined) => void;
+  readonly writes: readonly Write<T>[];
+  readonly resolve: (values: readonly (T | undefined)[]) => void;
   readonly reject: (error: unknown) => void;
 };
 
@@ -66,6 +67,13 @@ type State = {
   readonly revision: number;
   /** Of all objects' checksums: none of them is lost. */
   readonly total: number;
+};
+
+/** What a commit has decided so far. */
+type Draft<T> = {
+  readonly newest: Map<string, T | undefined>;
+  readonly changes: Change<T>[];
+  readonly roomBytes: number;
 };
 
 export class Store<T extends object> {
@@ -159,11 +167,18 @@ export class Store<T extends object> {
   }
 
   /** Resolves once the change is on disk, with the value put or removed; with the current value after a `keep`. */
-  write(key: string, decide: Decide<T>): Promise<T | undefined> {
+  async write(key: string, decide: Decide<T>): Promise<T | undefined> {
+    const [value] = await this.writeTogether([{ key, decide }]);
+    return value;
+  }
+
+  /** All or none: each decides on what those before it decided, and one that throws takes the others back. */
+  writeTogether(writes: readonly Write<T>[]): Promise<readonly (T | undefined)[]> {
+    const keys = writes.map(({ key }) => key).join(', ');
     if (this.#closed)
-      return Promise.reject(new PodwrightError('ServiceUnavailable', `write ${key}: the store is closed`));
+      return Promise.reject(new PodwrightError('ServiceUnavailable', `write ${keys}: the store is closed`));
     return new Promise((resolve, reject) => {
-      this.#pending.push({ key, decide, resolve, reject });
+      this.#pending.push({ writes, resolve, reject });
       this.#writer ??= this.#writeAll();
     });
   }
@@ -179,26 +194,17 @@ export class Store<T extends object> {
   }
 
   async #commit(batch: readonly PendingWrite<T>[]): Promise<void> {
-    const newest = new Map<string, T | undefined>();
-    const changes: Change<T>[] = [];
+    const draft: Draft<T> = { newest: new Map(), changes: [], roomBytes: this.#roomBytes() };
+    const { newest, changes } = draft;
     const answers: (() => void)[] = [];
-    const roomBytes = this.#roomBytes();
-    for (const { key, decide, resolve, reject } of batch) {
-      const previous = newest.has(key) ? newest.get(key) : this.#values.get(key);
-      const next = revision(this.#revision + changes.length + 1);
+    for (const { writes, resolve, reject } of batch) {
+      const decidedBefore = changes.length;
       try {
-        const decision = decide(previous, next);
-        if (decision.verb === 'keep') {
-          answers.push(() => resolve(previous));
-          continue;
-        }
-        this.#checkRoom(key, roomBytes, previous === undefined ? 'create' : 'change');
-        changes.push({ type: decision.verb, key, revision: next, value: decision.value, previous });
-        const value = decision.verb === 'put' ? decision.value : undefined;
-        newest.set(key, value);
-        for (const { prefix, derive } of this.#derivations) if (key.startsWith(prefix)) derive(key, value);
-        answers.push(() => resolve(decision.value));
+        const values = writes.map((write) => this.#decide(write, draft));
+        answers.push(() => resolve(values));
       } catch (error) {
+        for (const { key, previous } of changes.splice(decidedBefore).reverse())
+          this.#note(key, previous, draft);
         answers.push(() => reject(error));
       }
     }
@@ -216,6 +222,23 @@ export class Store<T extends object> {
   derive(prefix: string, derive: Derive<T>): void {
     for (const key of this.#keys.withPrefix(prefix)) derive(key, this.#values.get(key));
     this.#derivations.push({ prefix, derive });
+  }
+
+  #decide({ key, decide }: Write<T>, draft: Draft<T>): T | undefined {
+    const { newest, changes, roomBytes } = draft;
+    const previous = newest.has(key) ? newest.get(key) : this.#values.get(key);
+    const next = revision(this.#revision + changes.length + 1);
+    const decision = decide(previous, next);
+    if (decision.verb === 'keep') return previous;
+    this.#checkRoom(key, roomBytes, previous === undefined ? 'create' : 'change');
+    changes.push({ type: decision.verb, key, revision: next, value: decision.value, previous });
+    this.#note(key, decision.verb === 'put' ? decision.value : undefined, draft);
+    return decision.value;
+  }
+
+  #note(key: string, value: T | undefined, { newest }: Draft<T>): void {
+    newest.set(key, value);
+    for (const { prefix, derive } of this.#derivations) if (key.startsWith(prefix)) derive(key, value);
   }
 
   /** Why nothing can be written or watched any more; undefined while it can. */

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import fc from 'fast-check';
 import type { ResourceApi } from '../../src/client/resource-api.ts';
-import { BINDINGS, NODES, PODS } from '../../src/client/resources.ts';
+import { BINDING_LISTS, BINDINGS, NODES, PODS } from '../../src/client/resources.ts';
 import type { Binding, Pod, PodSpec } from '../../src/kube/api-types.ts';
 import { apiRig } from '../lib/api-rig.ts';
 import { assertProperty } from '../lib/property.ts';
@@ -112,6 +112,27 @@ test('the versions a binding was planned on must still hold', async (t) => {
     metadata: { uid: pod.metadata?.uid, resourceVersion: pod.metadata?.resourceVersion },
     target: { uid: newest.metadata?.uid, resourceVersion: newest.metadata?.resourceVersion },
   });
+});
+
+test('a List of bindings is committed whole or not at all', async (t) => {
+  const api = await rigWithNode(t, { memory: '1Gi' });
+  await create(api, podOf('a', '600Mi'), podOf('b', '600Mi'), podOf('c', '400Mi'));
+  const together = (...names: readonly string[]) =>
+    api.create(BINDING_LISTS, {
+      kind: 'List',
+      metadata: { namespace: 'default' },
+      items: names.map((name) => ({
+        metadata: { name, namespace: 'default' },
+        target: { kind: 'Node', name: 'n' },
+      })),
+    });
+  await lost(together('a', 'b'), /no room for pod b: Insufficient memory/);
+  const nodesOf = async () => (await api.list(PODS)).items.map(({ spec }) => spec?.nodeName);
+  assert.deepEqual(await nodesOf(), [undefined, undefined, undefined]);
+  // The room that a would have taken was given back, too.
+  const [first, second] = await Promise.allSettled([together('a', 'b'), together('a', 'c')]);
+  assert.deepEqual([first.status, second.status], ['rejected', 'fulfilled']);
+  assert.deepEqual(await nodesOf(), ['n', undefined, 'n']);
 });
 
 test('property: bindings that come at once end as in some order, and no node is over its capacity', async (t) => {

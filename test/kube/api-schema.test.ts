@@ -36,6 +36,8 @@ const REFERENCES: { readonly [definition: string]: string } = {
   'io.k8s.apimachinery.pkg.util.intstr.IntOrString': 'intOrString',
   'io.k8s.apimachinery.pkg.apis.meta.v1.FieldsV1': 'any',
   'io.k8s.apimachinery.pkg.runtime.RawExtension': 'any',
+  // It has no fields.
+  'io.k8s.api.scheduling.v1alpha2.BasicSchedulingPolicy': 'any',
   'io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.CustomResourceSubresourceStatus': 'any',
   'io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSON': 'any',
   'io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaPropsOrArray': 'any',

@@ -6,9 +6,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { systemClock } from '../../src/base/clock.ts';
 import { silentLog } from '../../src/base/log.ts';
 import type { ResourceApi } from '../../src/client/resource-api.ts';
-import { BINDINGS, EVENTS, NODES, PODS } from '../../src/client/resources.ts';
-import type { Node, Pod, PodSpec } from '../../src/kube/api-types.ts';
-import { MIN_COUNT_ANNOTATION } from '../../src/scheduler/pod-group.ts';
+import { BINDINGS, EVENTS, NODES, POD_GROUPS, PODS } from '../../src/client/resources.ts';
+import type { Node, Pod, PodGroup, PodSpec } from '../../src/kube/api-types.ts';
 import { runScheduler } from '../../src/scheduler/scheduler.ts';
 import { apiRig } from '../lib/api-rig.ts';
 
@@ -34,15 +33,10 @@ async function clusterOf(t: TestContext, memory: Readonly<Record<string, string>
   return api;
 }
 
-const podOf = (
-  name: string,
-  memory: readonly string[],
-  more: Partial<PodSpec> = {},
-  group?: string,
-): Pod => ({
+const podOf = (name: string, memory: readonly string[], more: Partial<PodSpec> = {}): Pod => ({
   apiVersion: 'v1',
   kind: 'Pod',
-  metadata: { name, namespace: 'default', ...(group && { annotations: { [MIN_COUNT_ANNOTATION]: group } }) },
+  metadata: { name, namespace: 'default' },
   spec: {
     terminationGracePeriodSeconds: 0,
     containers: memory.map((amount, i) => ({
@@ -106,18 +100,49 @@ test('gates hold a pod until they are lifted', async (t) => {
   assert.equal(await nodeOf(api, 'gated'), 'a');
 });
 
-test('a group is bound when all of it fits', async (t) => {
+const gang = (name: string, minCount: number): PodGroup => ({
+  metadata: { name, namespace: 'default' },
+  spec: { schedulingPolicy: { gang: { minCount } } },
+});
+const inGroup = (podGroupName: string): Partial<PodSpec> => ({ schedulingGroup: { podGroupName } });
+const groupCondition = (api: ResourceApi, name: string, status: string) =>
+  until(`${name} is ${status}`, async () => {
+    const { status: of } = await api.get(POD_GROUPS, { namespace: 'default', name });
+    return of?.conditions?.find((one) => one.type === 'PodGroupScheduled' && one.status === status);
+  });
+
+test('a group waits for its PodGroup, for enough of its pods, for room for them together; then it is bound whole', async (t) => {
   const api = await clusterOf(t, { a: '1Gi' });
-  const spec = { schedulingGroup: { podGroupName: 'gang' } };
-  await api.create(PODS, podOf('g1', ['600Mi'], spec, '2'));
-  await api.create(PODS, podOf('g2', ['600Mi'], spec, '2'));
-  assert.match((await refusalOf(api, 'g1')).message ?? '', /1 of at least 2 pods fit together/);
+  await api.create(PODS, podOf('g1', ['600Mi'], inGroup('gang')));
+  assert.equal(
+    (await refusalOf(api, 'g1')).message,
+    'waiting for pods\'s pod group "gang" to appear in scheduling queue',
+  );
+  await api.create(POD_GROUPS, gang('gang', 2));
+  await until('g1 waits for the others', async () =>
+    scheduled(await get(api, 'g1'))?.message?.startsWith('waiting for minCount pods') ? true : undefined,
+  );
+  await api.create(PODS, podOf('g2', ['600Mi'], inGroup('gang')));
+  assert.match((await groupCondition(api, 'gang', 'False')).message, /1 of at least 2 pods fit together/);
   assert.equal((await get(api, 'g2')).spec?.nodeName, undefined);
   await api.create(NODES, { apiVersion: 'v1', kind: 'Node', metadata: { name: 'b' } });
   const allocatable = { cpu: '4', memory: '1Gi', pods: '20' };
   const patch = { type: 'application/merge-patch+json', body: { status: { allocatable } } } as const;
   await api.patch(NODES, { name: 'b' }, patch, { subresource: 'status' });
   assert.deepEqual([await nodeOf(api, 'g1'), await nodeOf(api, 'g2')].sort(), ['a', 'b']);
+  await groupCondition(api, 'gang', 'True');
+});
+
+test('the pods of a group with the basic policy are placed one by one', async (t) => {
+  const api = await clusterOf(t, { a: '1Gi' });
+  await api.create(POD_GROUPS, {
+    metadata: { name: 'loose', namespace: 'default' },
+    spec: { schedulingPolicy: { basic: {} } },
+  });
+  await api.create(PODS, podOf('l1', ['600Mi'], inGroup('loose')));
+  await api.create(PODS, podOf('l2', ['600Mi'], inGroup('loose')));
+  assert.equal(await nodeOf(api, 'l1'), 'a');
+  assert.match((await refusalOf(api, 'l2')).message ?? '', /Insufficient memory/);
 });
 
 test('a pod of higher priority takes the place of a lower one', async (t) => {

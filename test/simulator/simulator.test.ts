@@ -207,20 +207,24 @@ test('a group that can never fit waits and holds nothing', async () => {
   const member = (name: string) => `---
 apiVersion: v1
 kind: Pod
-metadata: {name: ${name}, annotations: {scheduling.podwright.dev/min-count: "3"}}
+metadata: {name: ${name}}
 spec:
   schedulingGroup: {podGroupName: gang}
   containers: [{name: c, resources: {requests: {memory: 1Gi}}}]
 `;
   const nodes = TWO_NODES.split('---').slice(0, 2).join('---');
-  const outcome = await simulate(fromText(nodes + ['a', 'b', 'c', 'd'].map(member).join('')), {
-    strategy: 'pod',
-    seed: 1,
-  });
+  const group = (minCount: number): string => `---
+apiVersion: scheduling.k8s.io/v1alpha2
+kind: PodGroup
+metadata: {name: gang}
+spec: {schedulingPolicy: {gang: {minCount: ${minCount}}}}
+`;
+  const members = ['a', 'b', 'c', 'd'].map(member).join('');
+  const outcome = await simulate(fromText(nodes + group(3) + members), { strategy: 'pod', seed: 1 });
   assert.equal(outcome.placed, 3, 'minCount of the four fit');
-  const all = ['a', 'b', 'c', 'd'].map(member).join('').replaceAll('"3"', '"4"');
-  const never = await simulate(fromText(nodes + all), { strategy: 'pod', seed: 1 });
+  const never = await simulate(fromText(nodes + group(4) + members), { strategy: 'pod', seed: 1 });
   assert.deepEqual([never.placed, never.waitingAtEnd, never.utilization.memory], [0, 4, 0]);
+  assert.throws(() => fromText(nodes + members), { message: /pod group "gang" to appear/ });
 });
 
 test('an aborted simulation gives what there is', async () => {

@@ -9,7 +9,6 @@ import type {
   Lease,
   LimitRange,
   NetworkPolicy,
-  PriorityClass,
   ResourceQuota,
   RuntimeClass,
   Service,
@@ -174,23 +173,6 @@ const POLICY_KINDS = [
     columns: [
       text('Request', ({ spec, status }) => quantities(spec?.hard, status?.used, /^(?!limits\.)/)),
       text('Limit', ({ spec, status }) => quantities(spec?.hard, status?.used, /^limits\./)),
-    ],
-  }),
-  storedKind<PriorityClass>({
-    group: 'scheduling.k8s.io',
-    kind: 'PriorityClass',
-    plural: 'priorityclasses',
-    scope: 'Cluster',
-    shortNames: ['pc'],
-    immutable: ['value', 'preemptionPolicy'],
-    defaults: (object) => ({ preemptionPolicy: 'PreemptLowerPriority', ...object }),
-    columns: [
-      number('Value', ({ value }) => value),
-      text('Global-Default', ({ globalDefault }) => String(globalDefault ?? false)),
-    ],
-    lastColumns: [
-      ageColumn(),
-      text<PriorityClass>('PreemptionPolicy', ({ preemptionPolicy }) => preemptionPolicy ?? ''),
     ],
   }),
   storedKind<RuntimeClass>({

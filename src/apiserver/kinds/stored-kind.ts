@@ -6,8 +6,10 @@ import { type Column, defineKind, type Kind, type ScaleSource } from '../kind.ts
 import { ageColumn, nameColumn } from './columns.ts';
 
 export type StoredKind<T> = {
-  /** "apps"; "" is core. The version is always v1. */
+  /** "apps"; "" is core. */
   readonly group: string;
+  /** Absent: v1. */
+  readonly version?: string;
   readonly kind: string;
   readonly plural: string;
   readonly scope: 'Namespaced' | 'Cluster';
@@ -30,13 +32,15 @@ export type StoredKind<T> = {
   readonly immutable?: readonly string[];
   /** What a user must know who makes one. */
   readonly warning?: string;
+  /** The same, where it depends on the object. */
+  readonly warnings?: (object: T) => readonly string[];
 };
 
 export function storedKind<T extends KubeObject>(entry: StoredKind<T>): Kind {
-  const { group, kind, plural, scope, status, immutable = [], warning, validate, defaults } = entry;
+  const { group, kind, plural, scope, status, immutable = [], warning, warnings, validate, defaults } = entry;
   return defineKind<T>({
     group,
-    version: 'v1',
+    version: entry.version ?? 'v1',
     kind,
     plural,
     namespaced: scope === 'Namespaced',
@@ -57,7 +61,7 @@ export function storedKind<T extends KubeObject>(entry: StoredKind<T>): Kind {
       validate: (object) => [...requiredFields(kind, object), ...(validate?.(object) ?? [])],
       validateUpdate: (object, old) => unchangedFields(immutable, object, old),
       orphansDependents: entry.orphansDependents,
-      ...(warning === undefined ? {} : { warnings: () => [warning] }),
+      warnings: (object) => [...(warning === undefined ? [] : [warning]), ...(warnings?.(object) ?? [])],
     },
     columns: [nameColumn<T>(), ...entry.columns, ...(entry.lastColumns ?? [ageColumn<T>()])],
   });

@@ -33,6 +33,10 @@ export const LIST_TYPES: { readonly [field: string]: 'set' | readonly string[] }
   'PersistentVolumeClaimStatus.conditions': ['type'],
   'PodDisruptionBudgetStatus.conditions': ['type'],
   'PodFailurePolicyOnExitCodesRequirement.values': 'set',
+  'PodGroupSpec.resourceClaims': ['name'],
+  'PodGroupStatus.conditions': ['type'],
+  'PodGroupStatus.resourceClaimStatuses': ['name'],
+  'PodGroupTemplate.resourceClaims': ['name'],
   'PodSpec.containers': ['name'],
   'PodSpec.ephemeralContainers': ['name'],
   'PodSpec.hostAliases': ['ip'],
@@ -55,6 +59,7 @@ export const LIST_TYPES: { readonly [field: string]: 'set' | readonly string[] }
   'StatefulSetStatus.conditions': ['type'],
   'UncountedTerminatedPods.failed': 'set',
   'UncountedTerminatedPods.succeeded': 'set',
+  'WorkloadSpec.podGroupTemplates': ['name'],
 };
 
 /** Fields whose object or map is owned whole. */

@@ -26,6 +26,10 @@ export const MERGE_KEYS: { readonly [field: string]: string | null } = {
   'ObjectMeta.ownerReferences': 'uid',
   'PersistentVolumeClaimStatus.conditions': 'type',
   'PodDisruptionBudgetStatus.conditions': 'type',
+  'PodGroupSpec.resourceClaims': 'name',
+  'PodGroupStatus.conditions': 'type',
+  'PodGroupStatus.resourceClaimStatuses': 'name',
+  'PodGroupTemplate.resourceClaims': 'name',
   'PodSpec.containers': 'name',
   'PodSpec.ephemeralContainers': 'name',
   'PodSpec.hostAliases': 'ip',
@@ -50,6 +54,9 @@ export const MERGE_KEYS: { readonly [field: string]: string | null } = {
 /** Those whose items carry $retainKeys: an item's other fields go when one of its union changes. */
 export const RETAIN_KEYS: readonly string[] = [
   'DeploymentSpec.strategy',
+  'PodGroupSpec.resourceClaims',
+  'PodGroupStatus.resourceClaimStatuses',
+  'PodGroupTemplate.resourceClaims',
   'PodSpec.resourceClaims',
   'PodSpec.volumes',
   'PodStatus.resourceClaimStatuses',

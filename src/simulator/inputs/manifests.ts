@@ -1,14 +1,14 @@
 // Kubernetes manifests as a workload: Nodes are the cluster, Pods arrive all at once, in the order of the files. How long a
 // pod runs is an annotation in seconds; without it the pod stays.
 import { PodwrightError } from '../../base/errors.ts';
-import type { Node, Pod } from '../../kube/api-types.ts';
+import type { Node, Pod, PodGroup } from '../../kube/api-types.ts';
 import { decode } from '../../kube/decode.ts';
 import type { ManifestEntry } from '../../kube/manifest.ts';
-import { groupOf, minCountOf } from '../../scheduler/pod-group.ts';
+import { PodGroups } from '../../scheduler/pod-group.ts';
 import { type App, Shapes, type Workload } from '../workload.ts';
 
 export const DURATION_ANNOTATION = 'simulator.podwright.dev/duration-seconds';
-const KINDS = ['Node', 'Pod', 'Namespace'];
+const KINDS = ['Node', 'Pod', 'Namespace', 'PodGroup'];
 
 function durationMs({ source }: ManifestEntry, pod: Pod): number {
   const text = pod.metadata?.annotations?.[DURATION_ANNOTATION];
@@ -44,6 +44,12 @@ export function manifestWorkload(entries: readonly ManifestEntry[]): Workload {
   }
   const shapes = new Shapes();
   const of = (kind: string): readonly ManifestEntry[] => entries.filter(({ object }) => object.kind === kind);
+  const groups = new PodGroups();
+  for (const entry of of('PodGroup')) {
+    const group = decoded<PodGroup>(entry);
+    const { namespace = 'default', name } = group.metadata ?? {};
+    groups.set({ ...group, metadata: { namespace, name } });
+  }
   const pods = of('Pod').map((entry) => ({ entry, pod: decoded<Pod>(entry) }));
   const isGated = (pod: Pod): boolean => (pod.spec?.schedulingGates ?? []).length > 0;
   const nameOf = (pod: Pod): string => `${pod.metadata?.namespace ?? 'default'}/${pod.metadata?.name ?? ''}`;
@@ -56,13 +62,18 @@ export function manifestWorkload(entries: readonly ManifestEntry[]): Workload {
     apps: pods
       .filter(({ pod }) => !isGated(pod))
       .map(({ entry, pod }): App => {
-        const group = groupOf(pod);
+        const membership = groups.membershipOf(pod);
+        if (membership.kind === 'absent')
+          throw new PodwrightError(
+            'InvalidInput',
+            `${entry.source}: pod ${nameOf(pod)}: ${membership.message}`,
+          );
         return {
           name: nameOf(pod),
           arriveMs: 0,
           durationMs: durationMs(entry, pod),
           shape: shapes.of(pod),
-          group: group === undefined ? undefined : { name: group, needed: minCountOf(pod) },
+          group: membership.kind === 'gang' ? membership.group : undefined,
         };
       }),
     gated: pods.filter(({ pod }) => isGated(pod)).map(({ pod }) => nameOf(pod)),
