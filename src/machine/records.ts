@@ -8,7 +8,7 @@ import { dirname, join } from 'node:path';
 import type { ContainerId, PodUid } from '../base/brand.ts';
 import { podUid } from '../base/brand.ts';
 import { isPodwrightError, PodwrightError } from '../base/errors.ts';
-import { errnoOf, readIfExists, replaceFile } from '../base/files.ts';
+import { errnoOf, putFile, readIfExists } from '../base/files.ts';
 import {
   containerDir,
   containerIdOf,
@@ -99,11 +99,14 @@ async function names(dir: string): Promise<string[]> {
   }
 }
 
-/** Throws StoreCorrupt: what a record no longer tells could be a live process. */
+/**
+ * An empty one is none: it was about to be written, and what it speaks of was not begun. Throws StoreCorrupt: what a record
+ * no longer tells could be a live process.
+ */
 async function readRecord<T>(path: string): Promise<T | undefined> {
   const text = await readIfExists(path);
   try {
-    return text === undefined ? undefined : (JSON.parse(text) as T);
+    return text === undefined || text === '' ? undefined : (JSON.parse(text) as T);
   } catch (cause) {
     const remedy = 'restart the machine, or end the processes of that pod and remove its directory';
     throw new PodwrightError('StoreCorrupt', `read ${path}: it is damaged; ${remedy}`, { cause });
@@ -176,7 +179,7 @@ export async function openRecords(dirs: MachineDirs): Promise<Records> {
   const write = (path: string, record: unknown): Promise<void> =>
     inTurn(dirname(path), async () => {
       mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-      replaceFile(path, JSON.stringify(record));
+      putFile(path, JSON.stringify(record));
     });
   const remove = (dir: string): Promise<void> => inTurn(dir, () => rm(dir, { recursive: true, force: true }));
 

@@ -8,7 +8,7 @@ import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { allToTheirEnds } from '../../base/all-to-their-ends.ts';
 import { errorText, PodwrightError } from '../../base/errors.ts';
-import { replaceFile } from '../../base/files.ts';
+import { putFile } from '../../base/files.ts';
 import type { Log } from '../../base/log.ts';
 import { type MachineDirs, networkDir } from '../layout.ts';
 import type { PodIdentity, PortMapping } from '../machine.ts';
@@ -106,7 +106,7 @@ class BridgeNetwork implements Network {
     await this.remove(request);
     const lease = this.#take(request);
     try {
-      replaceFile(this.#leasePath(sandboxId), JSON.stringify(lease));
+      putFile(this.#leasePath(sandboxId), JSON.stringify(lease));
       signal.throwIfAborted();
       await allToTheirEnds([connectPod(this.#bridge, lease.address, netnsPath), this.#openPorts(lease)]);
       signal.throwIfAborted();
@@ -135,7 +135,7 @@ class BridgeNetwork implements Network {
     const lease = { sandboxId, pod, address: former.address, portMappings };
     this.#leases.set(sandboxId, lease);
     try {
-      replaceFile(this.#leasePath(sandboxId), JSON.stringify(lease));
+      putFile(this.#leasePath(sandboxId), JSON.stringify(lease));
       await this.#openPorts(lease);
       signal.throwIfAborted();
     } catch (error) {
