@@ -114,6 +114,8 @@ export const BOUNDS = {
   simulatedPods: 1_000_000,
   /** Bindings on their way to the API at once. */
   parallelBindings: 64,
+  /** How long a pod that has found its node waits for its claims to be bound there before it is planned anew. */
+  volumeBindingMs: 60_000,
   /** Bindings that are committed as one: a group of pods, and so the size of one transaction. */
   bindingsTogether: 1000,
   /** kube-scheduler's minCandidateNodesAbsolute: nodes that could be freed for a pod before the best of them is taken. */

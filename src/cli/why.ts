@@ -1,6 +1,13 @@
 // podwright why: for each node what stands in the way of a pod and what would help; for a pod that has its node, what spoke
 // for it. The scheduler's own rules over what the API says now.
-import { NAMESPACES, NODES, PODS } from '../client/resources.ts';
+import {
+  NAMESPACES,
+  NODES,
+  PERSISTENT_VOLUME_CLAIMS,
+  PERSISTENT_VOLUMES,
+  PODS,
+  STORAGE_CLASSES,
+} from '../client/resources.ts';
 import type { Pod } from '../kube/api-types.ts';
 import { type Explanation, explain, type NodeExplanation } from '../scheduler/explain.ts';
 import { type Remedy, remedyText } from '../scheduler/remedy.ts';
@@ -72,12 +79,24 @@ export async function why(cli: Cli, name: string, options: WhyOptions): Promise<
   const { api } = await cli.connect();
   const key = { namespace: cli.namespace, name: podName(name) };
   const pod = await api.get(PODS, key);
-  const [nodes, pods, namespaces] = await Promise.all([
+  const [nodes, pods, namespaces, claims, volumes, classes] = await Promise.all([
     api.list(NODES),
     api.list(PODS),
     api.list(NAMESPACES),
+    api.list(PERSISTENT_VOLUME_CLAIMS),
+    api.list(PERSISTENT_VOLUMES),
+    api.list(STORAGE_CLASSES),
   ]);
-  const snapshot = { nodes: nodes.items, pods: pods.items, namespaces: namespaces.items };
+  const snapshot = {
+    nodes: nodes.items,
+    pods: pods.items,
+    namespaces: namespaces.items,
+    storage: [
+      ...claims.items.map((object) => ({ kind: 'claim', object }) as const),
+      ...volumes.items.map((object) => ({ kind: 'volume', object }) as const),
+      ...classes.items.map((object) => ({ kind: 'class', object }) as const),
+    ],
+  };
   const explanation = explain(pod, snapshot);
   if (options.output === 'json') {
     print(cli, JSON.stringify({ pod: key, ...explanation }, null, 2));

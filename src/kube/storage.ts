@@ -4,6 +4,8 @@ import type { PersistentVolumeClaim, Pod, Volume } from './api-types.ts';
 
 export const PVC_PROTECTION = 'kubernetes.io/pvc-protection';
 export const PV_PROTECTION = 'kubernetes.io/pv-protection';
+/** On a claim that waits for its first consumer: the node that the scheduler chose for that pod. */
+export const SELECTED_NODE = 'volume.kubernetes.io/selected-node';
 export const DEFAULT_CLASS_ANNOTATION = 'storageclass.kubernetes.io/is-default-class';
 
 /** The claim that a volume of the pod stands on: named, or for an ephemeral one made of both names. */

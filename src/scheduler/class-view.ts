@@ -69,6 +69,8 @@ export class ClassView {
   #nodesVersion = -1;
   #termsVersion = -1;
   #usageVersion = -1;
+  #volumesVersion = -1;
+  #refusal: string | undefined;
   #crew: Crew = crewOf([]);
   /** Nodes that pass what depends on the node alone, rising. */
   #candidates: Int32Array = new Int32Array(0);
@@ -85,11 +87,13 @@ export class ClassView {
 
   refresh(): void {
     const { nodesVersion, termsVersion, usageVersion } = this.#cluster;
-    if (this.#nodesVersion !== nodesVersion) this.#lookAtNodes();
+    const volumesVersion = this.podClass.claims.length === 0 ? -1 : this.#cluster.volumes.version;
+    if (this.#nodesVersion !== nodesVersion || this.#volumesVersion !== volumesVersion) this.#lookAtNodes();
     else if (this.#termsVersion !== termsVersion) this.#prepare();
     if (this.#usageVersion !== usageVersion) this.#lookAtUsage();
     // Preparing may add counters, which may raise the version of the terms; once more is then enough.
     this.#nodesVersion = nodesVersion;
+    this.#volumesVersion = volumesVersion;
     this.#termsVersion = termsVersion;
     this.#usageVersion = usageVersion;
     for (const { begin } of this.#crew.clusterFilters) begin?.();
@@ -163,6 +167,11 @@ export class ClassView {
     return best;
   }
 
+  /** Why no node whatever will do; refresh() must have been called. */
+  get refusal(): string | undefined {
+    return this.#refusal;
+  }
+
   /** The first plug-in that objects to the node. */
   objector(node: number): PluginName | undefined {
     return this.#crew.filters.find((filter) => !filter.fits(node))?.name;
@@ -200,6 +209,7 @@ export class ClassView {
       return run === undefined ? [] : [{ name, weight: weightOf(this.#profile, name), run }];
     });
     const crew = crewOf(prepared);
+    this.#refusal = prepared.find(({ run }) => run.refusal !== undefined)?.run.refusal;
     // A normalised score that is the same everywhere decides nothing.
     const nodeScores = new Set(
       prepared.filter(({ run }) => run.scope === 'node').map(({ run }) => run.score?.score),

@@ -7,7 +7,9 @@ export type ClusterEvent =
   /** A pod gave back what it held, or no longer counts. */
   | { readonly kind: 'PodLeft'; readonly node: number }
   | { readonly kind: 'PodPlaced'; readonly node: number }
-  | { readonly kind: 'NamespaceChanged' };
+  | { readonly kind: 'NamespaceChanged' }
+  /** A claim, a volume or a storage class. */
+  | { readonly kind: 'VolumeChanged' };
 
 export type ClusterEventKind = ClusterEvent['kind'];
 
@@ -21,6 +23,8 @@ const HELPS: Readonly<Record<PluginName, readonly ClusterEventKind[]>> = {
   NodeAffinity: NODE,
   NodePorts: [...NODE, 'PodLeft'],
   NodeResourcesFit: [...NODE, 'PodLeft'],
+  VolumeRestrictions: ['PodLeft', 'VolumeChanged'],
+  VolumeBinding: [...NODE, 'VolumeChanged'],
   PodTopologySpread: ANY,
   InterPodAffinity: ANY,
   NodeResourcesBalancedAllocation: [],
@@ -34,7 +38,9 @@ export function couldHelp(event: ClusterEvent, rejectedBy: ReadonlySet<PluginNam
   return false;
 }
 
+const OF_MANY_NODES: readonly PluginName[] = ['PodTopologySpread', 'InterPodAffinity', 'VolumeRestrictions'];
+
 /** Whether the objections of these plug-ins are about one node at a time, so that looking at that node settles it. */
 export function isAboutOneNode(rejectedBy: ReadonlySet<PluginName>): boolean {
-  return !rejectedBy.has('PodTopologySpread') && !rejectedBy.has('InterPodAffinity');
+  return !OF_MANY_NODES.some((plugin) => rejectedBy.has(plugin));
 }

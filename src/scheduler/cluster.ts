@@ -6,6 +6,7 @@
 import { BOUNDS } from '../base/bounds.ts';
 import type { Node } from '../kube/api-types.ts';
 import { resourceAmounts } from '../kube/pod.ts';
+import { ClusterVolumes } from './cluster-volumes.ts';
 import type { Labels, PodClass, PodTerm } from './pod-class.ts';
 import { type CounterRule, PodCounter } from './pod-counter.ts';
 import { type Topology, topologyOf } from './topology.ts';
@@ -42,6 +43,7 @@ export class Cluster {
   usageVersion = 0;
   /** Raised when a pod brings a term nobody had before. */
   termsVersion = 0;
+  readonly volumes = new ClusterVolumes();
   readonly podCount: { allocatable: Float64Array; requested: Float64Array };
   /** cpu and memory as scoring counts them, with defaults for what asks for nothing. */
   scoredCpuMilli: Float64Array;
@@ -56,6 +58,7 @@ export class Cluster {
   readonly #counters = new Map<string, PodCounter>();
   readonly #ownedTerms = new Map<string, OwnedTerm>();
   readonly #podsByPriority = new Map<number, number>();
+  readonly #claimUsers = new Map<string, number>();
   readonly #changes = new Int32Array(BOUNDS.nodeChanges);
   #capacity = 0;
 
@@ -91,6 +94,11 @@ export class Cluster {
   hasPodsBelow(priority: number): boolean {
     for (const [other, count] of this.#podsByPriority) if (other < priority && count > 0) return true;
     return false;
+  }
+
+  /** How many pods with a node mount the claim. */
+  claimUsers(key: string): number {
+    return this.#claimUsers.get(key) ?? 0;
   }
 
   get namespaceLabelsOf(): (namespace: string) => Labels {
@@ -246,6 +254,7 @@ export class Cluster {
     scoredMemoryBytes[node] = (scoredMemoryBytes[node] ?? 0) + sign * podClass.scoredMemoryBytes;
     for (const counter of this.#counters.values())
       if (!(isTerminating && counter.ignoresTerminating)) counter.add(podClass, node, sign);
+    for (const { key } of podClass.claims) this.#claimUsers.set(key, this.claimUsers(key) + sign);
     const { priority } = podClass;
     this.#podsByPriority.set(priority, (this.#podsByPriority.get(priority) ?? 0) + sign);
     this.usageVersion += 1;

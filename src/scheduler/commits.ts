@@ -3,8 +3,9 @@
 import { errorText, isPodwrightError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import type { ResourceApi } from '../client/resource-api.ts';
-import { BINDING_LISTS, BINDINGS, PODS } from '../client/resources.ts';
-import type { Binding, Pod } from '../kube/api-types.ts';
+import { BINDING_LISTS, BINDINGS, PERSISTENT_VOLUME_CLAIMS, PODS } from '../client/resources.ts';
+import type { Binding, PersistentVolumeClaim, Pod } from '../kube/api-types.ts';
+import { SELECTED_NODE } from '../kube/storage.ts';
 import { DEFAULT_SCHEDULER_NAME } from './profile.ts';
 import type { Reports } from './reports.ts';
 import { countConflict } from './scheduler-figures.ts';
@@ -52,6 +53,24 @@ export async function bind(
   for (const { pod, nodeName } of placed)
     reports.event(pod, 'Normal', 'Scheduled', `Successfully assigned ${textOf(pod)} to ${nodeName}`);
   return 'bound';
+}
+
+/** Says of claims that wait for their first consumer where it will be. Never throws: they are looked at again. */
+export async function selectNode(
+  { api, log }: CommitParts,
+  claims: readonly PersistentVolumeClaim[],
+  nodeName: string,
+): Promise<void> {
+  const body = { metadata: { annotations: { [SELECTED_NODE]: nodeName } } };
+  const patch = { type: 'application/merge-patch+json', body } as const;
+  for (const { metadata } of claims) {
+    const key = { namespace: metadata?.namespace, name: metadata?.name ?? '' };
+    await api
+      .patch(PERSISTENT_VOLUME_CLAIMS, key, patch)
+      .catch((error: unknown) =>
+        log.warn('node of a claim not written', { ...key, error: errorText(error) }),
+      );
+  }
 }
 
 /** Asks the victims to go, each with its own grace. Never throws: what is left is tried again with the pod. */

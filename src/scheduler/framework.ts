@@ -42,6 +42,8 @@ export type NodeScore = {
 
 export type Prepared = {
   readonly scope: Scope;
+  /** Why no node whatever will do (kube-scheduler's PreFilter); the filter then passes none. */
+  readonly refusal?: string | undefined;
   readonly filter?: NodeFilter | undefined;
   readonly score?: NodeScore | undefined;
 };

@@ -73,6 +73,7 @@ export class Placement {
     const { nodes } = this.cluster;
     const present = [...nodes.keys()].filter((node) => nodes[node] !== undefined);
     if (present.length === 0) return 'no nodes available to schedule pods';
+    if (view.refusal !== undefined) return `0/${present.length} nodes are available: ${view.refusal}.`;
     const reasons = present.flatMap((node) => view.objection(node)?.reasons ?? []);
     return fitError(
       present.length,

@@ -8,6 +8,8 @@ export const PLUGIN_NAMES = [
   'NodeAffinity',
   'NodePorts',
   'NodeResourcesFit',
+  'VolumeRestrictions',
+  'VolumeBinding',
   'PodTopologySpread',
   'InterPodAffinity',
   'NodeResourcesBalancedAllocation',

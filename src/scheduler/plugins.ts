@@ -7,6 +7,7 @@ import { nodeAffinity, nodeName, nodeUnschedulable, taintToleration } from './pl
 import { nodePorts } from './plugins/node-ports.ts';
 import { nodeResourcesBalancedAllocation, nodeResourcesFit } from './plugins/node-resources.ts';
 import { podTopologySpread } from './plugins/pod-topology-spread.ts';
+import { volumeBinding, volumeRestrictions } from './plugins/volumes.ts';
 
 const BY_NAME: Readonly<Record<PluginName, Plugin>> = {
   NodeUnschedulable: nodeUnschedulable,
@@ -15,6 +16,8 @@ const BY_NAME: Readonly<Record<PluginName, Plugin>> = {
   NodeAffinity: nodeAffinity,
   NodePorts: nodePorts,
   NodeResourcesFit: nodeResourcesFit,
+  VolumeRestrictions: volumeRestrictions,
+  VolumeBinding: volumeBinding,
   PodTopologySpread: podTopologySpread,
   InterPodAffinity: interPodAffinity,
   NodeResourcesBalancedAllocation: nodeResourcesBalancedAllocation,

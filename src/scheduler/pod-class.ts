@@ -14,6 +14,7 @@ import { type HostPort, hostPortsOf } from '../kube/host-ports.ts';
 import { labelSelectorMatcher, labelSelectorText } from '../kube/label-selector.ts';
 import { effectiveRequests, type ResourceAmounts } from '../kube/pod.ts';
 import type { Selector } from '../kube/selectors.ts';
+import { claimNameOf } from '../kube/storage.ts';
 
 export type Labels = { readonly [key: string]: string };
 
@@ -40,6 +41,9 @@ export type SpreadConstraint = {
   readonly selects: Selector;
 };
 
+/** A claim that a volume of the pod stands on. */
+export type ClaimUse = { readonly key: string; readonly name: string; readonly isEphemeral: boolean };
+
 export type PodClass = {
   readonly id: number;
   readonly key: string;
@@ -55,6 +59,7 @@ export type PodClass = {
   readonly scoredCpuMilli: number;
   readonly scoredMemoryBytes: number;
   readonly hostPorts: readonly HostPort[];
+  readonly claims: readonly ClaimUse[];
   readonly images: readonly string[];
   readonly affinity: readonly PodTerm[];
   readonly antiAffinity: readonly PodTerm[];
@@ -132,7 +137,16 @@ function scoredRequests(spec: PodSpec): ResourceAmounts {
   return effectiveRequests({ ...spec, containers: filled });
 }
 
-function classKey({ metadata, spec }: Pod): string {
+function claimsOf(pod: Pod): readonly ClaimUse[] {
+  return (pod.spec?.volumes ?? []).flatMap((volume) => {
+    const name = claimNameOf(pod, volume);
+    const isEphemeral = volume.ephemeral !== undefined;
+    return name === undefined ? [] : [{ key: `${pod.metadata?.namespace}/${name}`, name, isEphemeral }];
+  });
+}
+
+function classKey(pod: Pod): string {
+  const { metadata, spec } = pod;
   const { containers = [], initContainers = [] } = spec ?? {};
   const ofContainer = (one: (typeof containers)[number]) => [
     one.image,
@@ -153,6 +167,7 @@ function classKey({ metadata, spec }: Pod): string {
     spec?.overhead,
     spec?.resources?.requests,
     spec?.nodeName,
+    claimsOf(pod),
     containers.map(ofContainer),
     initContainers.map(ofContainer),
   ]);
@@ -182,6 +197,7 @@ function compile(pod: Pod, key: string, id: number): PodClass {
     scoredCpuMilli: scored.cpu ?? 0,
     scoredMemoryBytes: scored.memory ?? 0,
     hostPorts: hostPortsOf(spec),
+    claims: claimsOf(pod),
     images: [...(spec.initContainers ?? []), ...spec.containers].map(({ image = '' }) => image),
     affinity: (podAffinity?.requiredDuringSchedulingIgnoredDuringExecution ?? []).map(termOf),
     antiAffinity: (podAntiAffinity?.requiredDuringSchedulingIgnoredDuringExecution ?? []).map(termOf),

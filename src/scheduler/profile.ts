@@ -40,6 +40,8 @@ const WEIGHTS: Readonly<Record<PluginName, number>> = {
   NodeAffinity: 2,
   NodePorts: 0,
   NodeResourcesFit: 1,
+  VolumeRestrictions: 0,
+  VolumeBinding: 0,
   PodTopologySpread: 2,
   InterPodAffinity: 2,
   NodeResourcesBalancedAllocation: 1,

@@ -18,6 +18,8 @@ export type Remedy =
     }
   /** All of these pods leave. */
   | { readonly kind: 'leave'; readonly uids: readonly string[] }
+  /** The claim is there and bound, or a volume that fits it is free on the node. */
+  | { readonly kind: 'claim'; readonly claim: string; readonly lacks: 'itself' | 'volume' }
   /** A pod with such labels is on a node with the same value of the topology key. */
   | { readonly kind: 'come'; readonly topologyKey: string; readonly pods: readonly string[] }
   /** So many pods of the kind more in the domains with the fewest, or fewer in this one. */
@@ -72,6 +74,10 @@ export function remedyText(remedy: Remedy, nameOf: (uid: string) => string): str
       return roomText(remedy);
     case 'leave':
       return `${remedy.uids.map(nameOf).join(', ')} ${remedy.uids.length === 1 ? 'leaves' : 'leave'}`;
+    case 'claim':
+      return remedy.lacks === 'itself'
+        ? `the claim ${remedy.claim} is there and bound`
+        : `a free PersistentVolume on the node that fits the claim ${remedy.claim}`;
     case 'come':
       return `a pod with ${remedy.pods.join(' and ')} comes to the same ${remedy.topologyKey}`;
     case 'spread': {

@@ -9,11 +9,21 @@ import type { Log } from '../base/log.ts';
 import { createEventRecorder } from '../client/event-recorder.ts';
 import { runInformer } from '../client/informer.ts';
 import type { ResourceApi } from '../client/resource-api.ts';
-import { NAMESPACES, NODES, POD_GROUPS, PODS } from '../client/resources.ts';
+import {
+  NAMESPACES,
+  NODES,
+  PERSISTENT_VOLUME_CLAIMS,
+  PERSISTENT_VOLUMES,
+  POD_GROUPS,
+  PODS,
+  STORAGE_CLASSES,
+} from '../client/resources.ts';
 import type { Namespace, Node, Pod, PodGroup } from '../kube/api-types.ts';
 import { isTerminal } from '../kube/pod.ts';
+import { isBound } from '../kube/storage.ts';
 import { Cluster, type PlacedPod } from './cluster.ts';
-import { bind, type CommitParts, preempt } from './commits.ts';
+import type { StorageObject } from './cluster-volumes.ts';
+import { bind, type CommitParts, type Placed, preempt, selectNode } from './commits.ts';
 import { Placement } from './placement.ts';
 import { PodClasses } from './pod-class.ts';
 import { groupOf, PodGroups, WAITING_FOR_GANG } from './pod-group.ts';
@@ -41,6 +51,12 @@ export async function runScheduler(options: SchedulerOptions, signal: AbortSigna
     runInformer({ api, ref: NODES, handlers: scheduler.nodeHandlers, log }, signal),
     runInformer({ api, ref: POD_GROUPS, handlers: scheduler.podGroupHandlers, log }, signal),
     runInformer({ api, ref: PODS, handlers: scheduler.podHandlers, log }, signal),
+    runInformer(
+      { api, ref: PERSISTENT_VOLUME_CLAIMS, handlers: scheduler.storageHandlers('claim'), log },
+      signal,
+    ),
+    runInformer({ api, ref: PERSISTENT_VOLUMES, handlers: scheduler.storageHandlers('volume'), log }, signal),
+    runInformer({ api, ref: STORAGE_CLASSES, handlers: scheduler.storageHandlers('class'), log }, signal),
   ];
   const ungauge = gaugeQueue(() => scheduler.pending());
   await Promise.all(ends).finally(ungauge);
@@ -60,7 +76,9 @@ class Scheduler {
   readonly #nodes = new Map<string, Node>();
   readonly #placed = new Map<string, PlacedPod>();
   readonly #groups = new PodGroups();
-  readonly #unsynced = new Set(['namespaces', 'nodes', 'podgroups', 'pods']);
+  readonly #unsynced = new Set(['namespaces', 'nodes', 'podgroups', 'pods', 'claim', 'volume', 'class']);
+  /** Who waits for claims to be bound. */
+  readonly #storageListeners = new Set<() => void>();
   readonly #binding = new Set<Promise<void>>();
   #isWorking = false;
   #cancelTimer: () => void = () => {};
@@ -106,6 +124,24 @@ class Scheduler {
     onDelete: (group: PodGroup): void => this.#lookAgain(this.#groups.remove(group)),
     onSynced: () => this.#synced('podgroups'),
   };
+
+  storageHandlers(kind: StorageObject['kind']) {
+    const changed = (): void => {
+      this.#notice({ kind: 'VolumeChanged' });
+      for (const listener of this.#storageListeners) listener();
+    };
+    return {
+      onObject: (object: StorageObject['object']): void => {
+        this.#cluster.volumes.set({ kind, object } as StorageObject);
+        changed();
+      },
+      onDelete: (object: StorageObject['object']): void => {
+        this.#cluster.volumes.remove({ kind, object } as StorageObject);
+        changed();
+      },
+      onSynced: () => this.#synced(kind),
+    };
+  }
 
   readonly podHandlers = {
     onObject: (pod: Pod): void => {
@@ -272,13 +308,49 @@ class Scheduler {
       const pod = this.#pods.get(uid);
       return pod === undefined ? [] : [{ pod, placed, nodeName: this.#cluster.nodeName(placed.node) }];
     });
-    if ((await bind(this.#commits, wanted)) === 'refused') {
+    const isReady = await this.#bindVolumes(wanted);
+    if (!isReady || (await bind(this.#commits, wanted)) === 'refused') {
       for (const { placed } of wanted) this.#planAnew(placed);
       return;
     }
     const group = this.#groups.get(groupOf(wanted[0]?.pod ?? {}) ?? '');
     const news = { type: 'PodGroupScheduled', status: 'True', reason: 'Scheduled' } as const;
     if (group !== undefined) void this.#reports.group(group, { ...news, message: 'its pods have nodes' });
+  }
+
+  /** Tells the controller of volumes which node it is, and waits until every claim has its volume there. */
+  async #bindVolumes(wanted: readonly (Placed & { readonly placed: PlacedPod })[]): Promise<boolean> {
+    const { volumes } = this.#cluster;
+    const keys = wanted.flatMap(({ placed }) => placed.podClass.claims.map(({ key }) => key));
+    const isReady = (): boolean =>
+      keys.every((key) => {
+        const claim = volumes.claims.get(key);
+        return claim !== undefined && isBound(claim);
+      });
+    if (isReady()) return true;
+    for (const { placed, nodeName } of wanted) {
+      const waiting = placed.podClass.claims.flatMap(({ key }) => volumes.claims.get(key) ?? []);
+      await selectNode(
+        this.#commits,
+        waiting.filter((claim) => !isBound(claim)),
+        nodeName,
+      );
+    }
+    const { promise, resolve } = Promise.withResolvers<boolean>();
+    const look = (): void => {
+      if (isReady() || this.#signal.aborted) resolve(isReady());
+    };
+    this.#storageListeners.add(look);
+    const cancel = this.#options.clock.at(this.#options.clock.nowMs() + BOUNDS.volumeBindingMs, () =>
+      resolve(false),
+    );
+    this.#signal.addEventListener('abort', look);
+    look();
+    return promise.finally(() => {
+      cancel();
+      this.#storageListeners.delete(look);
+      this.#signal.removeEventListener('abort', look);
+    });
   }
 
   /** Who is gone or bound by somebody else is known by then; everybody else goes back into the queue. */

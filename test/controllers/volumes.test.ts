@@ -7,14 +7,20 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import type { ClusterVolumes } from '../../src/controllers/volumes/cluster-volumes.ts';
 import { createLocalProvisioner } from '../../src/controllers/volumes/local-provisioner.ts';
-import { matchVolume } from '../../src/controllers/volumes/match-volume.ts';
 import {
   PROVISIONED_BY,
   PROVISIONER,
   planVolumes,
   type VolumeStep,
 } from '../../src/controllers/volumes/plan-volumes.ts';
-import type { PersistentVolume, PersistentVolumeClaim, Pod, StorageClass } from '../../src/kube/api-types.ts';
+import type {
+  Node,
+  PersistentVolume,
+  PersistentVolumeClaim,
+  Pod,
+  StorageClass,
+} from '../../src/kube/api-types.ts';
+import { matchVolume } from '../../src/kube/match-volume.ts';
 import { assertProperty } from '../lib/property.ts';
 
 type Objects = {
@@ -22,13 +28,20 @@ type Objects = {
   readonly volumes?: readonly PersistentVolume[];
   readonly classes?: readonly StorageClass[];
   readonly pods?: readonly Pod[];
+  readonly nodes?: readonly Node[];
 };
 
 const byKey = <T extends { readonly metadata?: Pod['metadata'] }>(list: readonly T[] = []): Map<string, T> =>
   new Map(list.map((one) => [`${one.metadata?.namespace ?? ''}/${one.metadata?.name}`, one]));
 
-function clusterOf({ claims, volumes, classes, pods }: Objects): ClusterVolumes {
-  return { claims: byKey(claims), volumes: byKey(volumes), classes: byKey(classes), pods: byKey(pods) };
+function clusterOf({ claims, volumes, classes, pods, nodes }: Objects): ClusterVolumes {
+  return {
+    claims: byKey(claims),
+    volumes: byKey(volumes),
+    classes: byKey(classes),
+    pods: byKey(pods),
+    nodes: byKey(nodes),
+  };
 }
 
 const LOCAL: StorageClass = {
@@ -96,6 +109,30 @@ function stepText(step: VolumeStep): string {
     step.kind === 'tell' ? ` ${step.reason}` : step.kind === 'finalizeVolume' ? ` ${step.data}` : '';
   return `${step.kind} ${object.metadata?.name}${extra}`;
 }
+
+test('a claim gets its volume on the node that was chosen for its first consumer', () => {
+  const HOST = 'kubernetes.io/hostname';
+  const nodes = ['a', 'b'].map((name): Node => ({ metadata: { name, labels: { [HOST]: name } } }));
+  const on = (name: string): PersistentVolume => {
+    const matchExpressions = [{ key: HOST, operator: 'In', values: [name] }];
+    const nodeAffinity = { required: { nodeSelectorTerms: [{ matchExpressions }] } };
+    return volumeOf(`on-${name}`, { nodeAffinity, storageClassName: 'local' });
+  };
+  const chosen = { metadata: { annotations: { 'volume.kubernetes.io/selected-node': 'b' } } };
+  const claim = (more: PersistentVolumeClaim = {}) => {
+    const made = claimOf('data', { storageClassName: 'local' });
+    return { ...made, metadata: { ...made.metadata, ...more.metadata } };
+  };
+  const first = (objects: Objects): VolumeStep | undefined =>
+    planVolumes(clusterOf({ classes: [LOCAL], nodes, ...objects }))[0];
+  assert.equal(first({ claims: [claim()], volumes: [on('a'), on('b')] })?.kind, 'tell', 'nobody uses it yet');
+  for (const objects of [{ claims: [claim(chosen)] }, { claims: [claim()], pods: [userOf('data', 'b')] }]) {
+    const step = first({ ...objects, volumes: [on('a'), on('b')] });
+    assert.equal(step === undefined ? '' : stepText(step), 'updateVolume on-b');
+    const made = first({ ...objects, volumes: [on('a')] });
+    assert.deepEqual(made?.kind === 'provision' ? made.node : made, 'b');
+  }
+});
 
 test('the next step of each state', () => {
   const bound = { status: { phase: 'Bound' } };
@@ -321,6 +358,7 @@ test('whatever is there, and whichever step is lost: it settles, and every volum
     fc.asyncProperty(world, async ({ claims, volumes, picks }) => {
       let objects: Required<Objects> = {
         classes: [LOCAL, IMMEDIATE],
+        nodes: [],
         claims: claims.map((one, index) =>
           claimOf(`c${index}`, { storageClassName: one.class }, { metadata: one.deleted ? deleted : {} }),
         ),

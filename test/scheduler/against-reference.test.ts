@@ -6,6 +6,8 @@ import fc from 'fast-check';
 import type {
   Affinity,
   Node,
+  PersistentVolume,
+  PersistentVolumeClaim,
   Pod,
   PodAffinityTerm,
   TopologySpreadConstraint,
@@ -107,6 +109,49 @@ const container = fc.record({
   resources: fc.record({ requests }),
   ports: maybe(fc.constant([{ containerPort: 80, hostPort: 8080 }]), 8),
 });
+/** Claims and volumes of each world: some bound, some late, one for a single pod, one that is not there. */
+const CLAIMS = ['bound', 'late', 'later', 'single', 'at-once', 'absent'] as const;
+const LATE = 'late';
+const storageShape = fc.record({
+  boundZone: fc.constantFrom('z0', 'z1'),
+  freeZones: fc.array(fc.constantFrom('z0', 'z1', 'z2'), { maxLength: 3 }),
+});
+
+function storageOf({ boundZone, freeZones }: typeof storageShape extends fc.Arbitrary<infer T> ? T : never) {
+  const volume = (name: string, zone: string, claimName?: string): PersistentVolume => {
+    const matchExpressions = [{ key: 'zone', operator: 'In', values: [zone] }];
+    return {
+      metadata: { name },
+      spec: {
+        storageClassName: LATE,
+        accessModes: ['ReadWriteOnce', 'ReadWriteOncePod'],
+        capacity: { storage: '1Gi' },
+        nodeAffinity: { required: { nodeSelectorTerms: [{ matchExpressions }] } },
+        ...(claimName === undefined ? {} : { claimRef: { namespace: 'red', name: claimName } }),
+      },
+    };
+  };
+  const volumes = [
+    volume('v-bound', boundZone, 'bound'),
+    volume('v-single', boundZone, 'single'),
+    ...freeZones.map((zone, index) => volume(`v-${index}`, zone)),
+  ];
+  const claims = CLAIMS.filter((name) => name !== 'absent').map((name): PersistentVolumeClaim => {
+    const isBound = name === 'bound' || name === 'single';
+    return {
+      metadata: { name, namespace: 'red' },
+      spec: {
+        accessModes: [name === 'single' ? 'ReadWriteOncePod' : 'ReadWriteOnce'],
+        resources: { requests: { storage: '1Gi' } },
+        storageClassName: name === 'at-once' ? name : LATE,
+        ...(isBound ? { volumeName: `v-${name}` } : {}),
+      },
+      status: { phase: isBound ? 'Bound' : 'Pending' },
+    };
+  });
+  return { volumes, claims };
+}
+
 const podShape = fc.record({
   namespace: fc.constantFrom('red', 'blue'),
   labels: fc.constantFrom({ app: 'x' }, { app: 'y' }, { app: 'x', tier: 'db' }),
@@ -116,6 +161,13 @@ const podShape = fc.record({
     topologySpreadConstraints: maybe(fc.array(spread, { minLength: 1, maxLength: 2 })),
     tolerations: fc.array(toleration, { maxLength: 2 }),
     nodeSelector: maybe(fc.constant({ zone: 'z0' }), 5),
+    volumes: maybe(
+      fc
+        .uniqueArray(fc.constantFrom(...CLAIMS), { minLength: 1, maxLength: 2 })
+        .map((names) =>
+          names.map((claimName) => ({ name: claimName, persistentVolumeClaim: { claimName } })),
+        ),
+    ),
   }),
 });
 
@@ -145,11 +197,20 @@ test('property: the fast scheduler agrees with the plain one on every decision',
       fc.array(nodeShape, { minLength: 1, maxLength: 7 }),
       fc.array(podShape, { minLength: 6, maxLength: 6 }),
       fc.array(action, { minLength: 1, maxLength: 40 }),
-      async (nodeShapes, podShapes, actions) => {
+      storageShape,
+      async (nodeShapes, podShapes, actions, storageShape) => {
         const cluster = new Cluster();
         const placement = new Placement(cluster);
         const classes = new PodClasses();
         for (const [name, labels] of Object.entries(NAMESPACES)) cluster.setNamespace(name, labels);
+        const { volumes, claims } = storageOf(storageShape);
+        for (const object of volumes) cluster.volumes.set({ kind: 'volume', object });
+        for (const object of claims) cluster.volumes.set({ kind: 'claim', object });
+        const late = { metadata: { name: LATE }, provisioner: 'kubernetes.io/no-provisioner' };
+        cluster.volumes.set({
+          kind: 'class',
+          object: { ...late, volumeBindingMode: 'WaitForFirstConsumer' },
+        });
         let nodes = nodeShapes.map(nodeOf);
         for (const node of nodes) cluster.setNode(node);
         const bound = new Map<string, { pod: Pod; placed: PlacedPod }>();
@@ -157,6 +218,9 @@ test('property: the fast scheduler agrees with the plain one on every decision',
           nodes,
           bound: [...bound.values()].map(({ pod }) => pod),
           namespaces: NAMESPACES,
+          volumes,
+          claims,
+          lateClasses: [LATE],
         });
         actions.forEach(({ shape, kind, pick }, step) => {
           const some = [...bound.keys()][pick % Math.max(1, bound.size)];

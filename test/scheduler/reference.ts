@@ -3,6 +3,8 @@
 import type {
   LabelSelector,
   Node,
+  PersistentVolume,
+  PersistentVolumeClaim,
   Pod,
   PodAffinityTerm,
   Taint,
@@ -15,6 +17,10 @@ export type World = {
   /** With spec.nodeName. */
   readonly bound: readonly Pod[];
   readonly namespaces: Readonly<Record<string, Readonly<Record<string, string>>>>;
+  readonly claims: readonly PersistentVolumeClaim[];
+  readonly volumes: readonly PersistentVolume[];
+  /** Their names: classes that bind when the first consumer comes; nobody makes volumes for them. */
+  readonly lateClasses: readonly string[];
 };
 
 const labelsOf = (object: Node | Pod) => object.metadata?.labels ?? {};
@@ -168,13 +174,63 @@ function roomFor(world: World, pod: Pod, node: Node): boolean {
   );
 }
 
+const claimNames = (pod: Pod): readonly string[] =>
+  (pod.spec?.volumes ?? []).flatMap(({ persistentVolumeClaim: one }) => (one ? [one.claimName] : []));
+
+/** Whether each claim can have a volume of its own among these: tried in every way. */
+function canShareOut(claims: readonly PersistentVolumeClaim[], free: readonly PersistentVolume[]): boolean {
+  const [first, ...others] = claims;
+  if (first === undefined) return true;
+  return free.some(
+    (volume) =>
+      volume.spec?.storageClassName === first.spec?.storageClassName &&
+      canShareOut(
+        others,
+        free.filter((one) => one !== volume),
+      ),
+  );
+}
+
+/** All volumes and claims of these worlds are of one size and access mode. */
+function volumesAllow(world: World, pod: Pod, node: Node): boolean {
+  const claims = claimNames(pod).map((name) =>
+    world.claims.find(
+      ({ metadata }) => metadata?.name === name && metadata.namespace === pod.metadata?.namespace,
+    ),
+  );
+  const isHere = ({ spec }: PersistentVolume): boolean =>
+    (spec?.nodeAffinity?.required?.nodeSelectorTerms ?? []).some(({ matchExpressions = [] }) =>
+      selects({ matchExpressions }, labelsOf(node)),
+    );
+  const waiting: PersistentVolumeClaim[] = [];
+  for (const claim of claims) {
+    if (claim === undefined) return false;
+    const isExclusive = claim.spec?.accessModes?.includes('ReadWriteOncePod') === true;
+    const isUsed = world.bound.some(
+      (other) =>
+        other.metadata?.namespace === pod.metadata?.namespace &&
+        claimNames(other).includes(claim.metadata?.name ?? ''),
+    );
+    if (isExclusive && isUsed) return false;
+    if (claim.spec?.volumeName === undefined) {
+      if (!world.lateClasses.includes(claim.spec?.storageClassName ?? '')) return false;
+      waiting.push(claim);
+      continue;
+    }
+    const volume = world.volumes.find(({ metadata }) => metadata?.name === claim.spec?.volumeName);
+    if (volume === undefined || !isHere(volume)) return false;
+  }
+  const free = world.volumes.filter((one) => one.spec?.claimRef === undefined && isHere(one));
+  return canShareOut(waiting, free);
+}
+
 export function isFeasible(world: World, pod: Pod, node: Node): boolean {
   const unschedulable = { key: 'node.kubernetes.io/unschedulable', effect: 'NoSchedule' };
   if (node.spec?.unschedulable && !tolerated(pod.spec?.tolerations ?? [], unschedulable)) return false;
   if (blockingTaints(pod, node).length > 0 || !affine(pod, node) || !roomFor(world, pod, node)) return false;
   const taken = on(world, node).flatMap(portsOf);
   if (portsOf(pod).some((wanted) => taken.some((one) => one.hostPort === wanted.hostPort))) return false;
-  return spreadAllows(world, pod, node) && affinityAllows(world, pod, node);
+  return volumesAllow(world, pod, node) && spreadAllows(world, pod, node) && affinityAllows(world, pod, node);
 }
 
 const floor = Math.floor;

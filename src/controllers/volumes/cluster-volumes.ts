@@ -1,5 +1,11 @@
 // What the controller of volumes looks at, by key, and the questions it asks of it. Pure; filled from the informers.
-import type { PersistentVolume, PersistentVolumeClaim, Pod, StorageClass } from '../../kube/api-types.ts';
+import type {
+  Node,
+  PersistentVolume,
+  PersistentVolumeClaim,
+  Pod,
+  StorageClass,
+} from '../../kube/api-types.ts';
 import { claimNameOf, DEFAULT_CLASS_ANNOTATION } from '../../kube/storage.ts';
 
 export type ClusterVolumes = {
@@ -8,12 +14,17 @@ export type ClusterVolumes = {
   readonly volumes: ReadonlyMap<string, PersistentVolume>;
   readonly classes: ReadonlyMap<string, StorageClass>;
   readonly pods: ReadonlyMap<string, Pod>;
+  readonly nodes: ReadonlyMap<string, Node>;
 };
 
-/** Keys of the claims that pods on a node mount; a pod that is not scheduled yet cannot have started with one. */
-export function claimsInUse({ pods }: ClusterVolumes): ReadonlySet<string> {
+/** Claims that pods on a node mount, each with a node; a pod that is not scheduled yet cannot have started with one. */
+export function claimsInUse({ pods }: ClusterVolumes): ReadonlyMap<string, string> {
   const scheduled = [...pods.values()].filter(({ spec }) => Boolean(spec?.nodeName));
-  return new Set(scheduled.flatMap(claimKeysOf));
+  return new Map(
+    scheduled.flatMap((pod) =>
+      claimKeysOf(pod).map((key): [string, string] => [key, pod.spec?.nodeName ?? '']),
+    ),
+  );
 }
 
 /** What a pod mounts by a claim; most pods mount nothing so. */

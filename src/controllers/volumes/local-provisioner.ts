@@ -11,8 +11,12 @@ import { PROVISIONED_BY, PROVISIONER } from './plan-volumes.ts';
 const DIRECTORY_MODE = 0o777;
 
 export type LocalProvisioner = {
-  /** The volume as it is to be created, reserved for the claim; its directory is there. */
-  provision(claim: PersistentVolumeClaim, storageClass: StorageClass): Promise<PersistentVolume>;
+  /** The volume as it is to be created, reserved for the claim, for one node or for all; its directory is there. */
+  provision(
+    claim: PersistentVolumeClaim,
+    storageClass: StorageClass,
+    node?: string,
+  ): Promise<PersistentVolume>;
   /** Deletes the volume's data; harmless where there is none. */
   deleteData(volume: PersistentVolume): Promise<void>;
 };
@@ -20,13 +24,17 @@ export type LocalProvisioner = {
 export function createLocalProvisioner(root: string, nodeNames: readonly string[]): LocalProvisioner {
   const directoryOf = (name: string): string => join(root, name);
   return {
-    async provision(claim, storageClass) {
+    async provision(claim, storageClass, node) {
       const { namespace, name, uid } = claim.metadata ?? {};
       const volumeName = `pvc-${uid}`;
       const path = directoryOf(volumeName);
       await mkdir(path, { recursive: true });
       await chmod(path, DIRECTORY_MODE);
-      const isHere = { key: 'kubernetes.io/hostname', operator: 'In', values: nodeNames };
+      const isHere = {
+        key: 'kubernetes.io/hostname',
+        operator: 'In',
+        values: node === undefined ? nodeNames : [node],
+      };
       return {
         metadata: { name: volumeName, annotations: { [PROVISIONED_BY]: PROVISIONER } },
         spec: {

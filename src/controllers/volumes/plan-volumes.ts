@@ -6,10 +6,10 @@
 //   claim    Pending -> (volume's claimRef = claim) -> (claim's volumeName = volume) -> Bound -> Lost when it vanishes
 //   volume   Available -> Bound -> Released (its claim is gone) -> reclaimed, or kept by Retain
 import type { PersistentVolume, PersistentVolumeClaim, Pod, StorageClass } from '../../kube/api-types.ts';
-import { isOwnedBy, PV_PROTECTION, PVC_PROTECTION } from '../../kube/storage.ts';
+import { isFit, matchVolume, volumeAllowsNode } from '../../kube/match-volume.ts';
+import { isOwnedBy, PV_PROTECTION, PVC_PROTECTION, SELECTED_NODE } from '../../kube/storage.ts';
 import { clusterKey, keyOf } from '../object-key.ts';
 import { type ClusterVolumes, claimsInUse, defaultClass, isFor } from './cluster-volumes.ts';
-import { isFit, matchVolume } from './match-volume.ts';
 
 type Told = { readonly type: 'Normal' | 'Warning'; readonly reason: string; readonly message: string };
 
@@ -21,7 +21,13 @@ export type VolumeStep =
   | { readonly kind: 'updateClaimStatus'; readonly claim: PersistentVolumeClaim }
   | { readonly kind: 'updateVolume'; readonly volume: PersistentVolume }
   | { readonly kind: 'updateVolumeStatus'; readonly volume: PersistentVolume }
-  | { readonly kind: 'provision'; readonly claim: PersistentVolumeClaim; readonly storageClass: StorageClass }
+  | {
+      readonly kind: 'provision';
+      readonly claim: PersistentVolumeClaim;
+      readonly storageClass: StorageClass;
+      /** Where its first consumer will be; undefined: wherever. */
+      readonly node: string | undefined;
+    }
   | { readonly kind: 'deleteVolume'; readonly volume: PersistentVolume }
   /** The end of a volume that is being deleted: its data, where they are ours to delete, and then itself. */
   | { readonly kind: 'finalizeVolume'; readonly volume: PersistentVolume; readonly data: 'delete' | 'keep' }
@@ -37,7 +43,7 @@ export function planVolumes(cluster: ClusterVolumes): readonly VolumeStep[] {
   return [
     ...[...cluster.pods.values()].flatMap((pod) => planEphemeral(pod, cluster)),
     ...[...cluster.claims.values()].flatMap((claim) => {
-      const steps = planClaim(claim, cluster, { taken, isInUse: used.has(keyOf(claim)) });
+      const steps = planClaim(claim, cluster, { taken, usedOn: used.get(keyOf(claim)) });
       // Two claims of one pass do not get the same volume.
       for (const step of steps) if (step.kind === 'updateVolume') taken.add(keyOf(step.volume));
       return steps;
@@ -73,10 +79,10 @@ function planEphemeral(pod: Pod, { claims }: ClusterVolumes): readonly VolumeSte
 function planClaim(
   claim: PersistentVolumeClaim,
   cluster: ClusterVolumes,
-  { taken, isInUse }: { readonly taken: ReadonlySet<string>; readonly isInUse: boolean },
+  { taken, usedOn }: { readonly taken: ReadonlySet<string>; readonly usedOn: string | undefined },
 ): readonly VolumeStep[] {
   if (claim.metadata?.deletionTimestamp !== undefined)
-    return isInUse
+    return usedOn !== undefined
       ? []
       : withoutFinalizer(claim, PVC_PROTECTION).map((one) => ({ kind: 'updateClaim', claim: one }));
   if (isOrphan(claim, cluster)) return [{ kind: 'deleteClaim', claim }];
@@ -91,13 +97,17 @@ function planClaim(
       return [{ kind: 'updateClaim', claim: { ...claim, spec: { ...claim.spec, storageClassName: found } } }];
   }
   const storageClass = cluster.classes.get(clusterKey(claim.spec?.storageClassName ?? ''));
-  if (storageClass?.volumeBindingMode === 'WaitForFirstConsumer' && !isInUse) {
+  const node = claim.metadata?.annotations?.[SELECTED_NODE] ?? usedOn;
+  if (storageClass?.volumeBindingMode === 'WaitForFirstConsumer' && node === undefined) {
     const message = 'waiting for first consumer to be created before binding';
     return [{ kind: 'tell', claim, type: 'Normal', reason: 'WaitForFirstConsumer', message }];
   }
-  const free = [...cluster.volumes.values()].filter((volume) => !taken.has(keyOf(volume)));
+  const consumer = cluster.nodes.get(clusterKey(node ?? ''));
+  const free = [...cluster.volumes.values()].filter(
+    (volume) => !taken.has(keyOf(volume)) && (consumer === undefined || volumeAllowsNode(volume, consumer)),
+  );
   const match = matchVolume(claim, free);
-  return [match === undefined ? provisionStep(claim, storageClass) : bindStep(claim, match)];
+  return [match === undefined ? provisionStep(claim, storageClass, node) : bindStep(claim, match)];
 }
 
 /** Its pod is gone, or another of the same name. */
@@ -144,10 +154,14 @@ function planNamed(claim: PersistentVolumeClaim, { volumes }: ClusterVolumes): r
   ];
 }
 
-function provisionStep(claim: PersistentVolumeClaim, storageClass: StorageClass | undefined): VolumeStep {
+function provisionStep(
+  claim: PersistentVolumeClaim,
+  storageClass: StorageClass | undefined,
+  node: string | undefined,
+): VolumeStep {
   const name = claim.spec?.storageClassName ?? '';
   if (storageClass?.provisioner === PROVISIONER && claim.spec?.selector === undefined)
-    return { kind: 'provision', claim, storageClass };
+    return { kind: 'provision', claim, storageClass, node };
   const tell = (type: Told['type'], reason: string, message: string): VolumeStep => ({
     kind: 'tell',
     claim,

@@ -4,6 +4,7 @@ import { isPodwrightError } from '../../base/errors.ts';
 import { createEventRecorder, referenceTo } from '../../client/event-recorder.ts';
 import type { ResourceApi } from '../../client/resource-api.ts';
 import {
+  NODES,
   PERSISTENT_VOLUME_CLAIMS,
   PERSISTENT_VOLUMES,
   PODS,
@@ -40,6 +41,7 @@ export async function runVolumesController(
     volumes: follow(PERSISTENT_VOLUMES),
     classes: follow(STORAGE_CLASSES),
     pods: follow(PODS, { isRelevant: (pod) => claimKeysOf(pod).length > 0 }),
+    nodes: follow(NODES),
   };
   await run({
     name: 'the volumes',
@@ -64,8 +66,9 @@ function createPerformer({ api, clock, log, provisioner }: VolumesControllerOpti
   const provision = async ({
     claim,
     storageClass,
+    node,
   }: Extract<VolumeStep, { kind: 'provision' }>): Promise<void> => {
-    const volume = await provisioner.provision(claim, storageClass);
+    const volume = await provisioner.provision(claim, storageClass, node);
     await api.create(PERSISTENT_VOLUMES, volume);
     const message = `Successfully provisioned volume ${volume.metadata?.name}`;
     events.record({

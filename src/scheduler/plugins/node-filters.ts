@@ -1,7 +1,7 @@
 // The plug-ins that look at the node object alone: NodeUnschedulable, NodeName, TaintToleration, NodeAffinity.
 import type { Node, Taint } from '../../kube/api-types.ts';
+import { labelsWanting, matchesNodeAffinity, matchesNodeTerm } from '../../kube/node-selector.ts';
 import { filterOf, normalizeByMax, type Plugin } from '../framework.ts';
-import { labelsWanting, matchesNodeAffinity, matchesNodeTerm } from '../node-selector.ts';
 import { isTolerated, untoleratedTaint, untoleratedTaints } from '../tolerations.ts';
 
 const UNSCHEDULABLE_TAINT: Taint = { key: 'node.kubernetes.io/unschedulable', effect: 'NoSchedule' };

@@ -1,8 +1,9 @@
 // PodTopologySpread: pods of a kind evenly over zones, hosts or any other label
 // (https://kubernetes.io/docs/concepts/scheduling-eviction/topology-spread-constraints/, KEP-895, KEP-3022, KEP-3094).
+
+import { matchesNodeAffinity } from '../../kube/node-selector.ts';
 import type { Cluster } from '../cluster.ts';
 import type { NodeFilter, NodeScore, Plugin, Reason } from '../framework.ts';
-import { matchesNodeAffinity } from '../node-selector.ts';
 import type { PodClass, SpreadConstraint } from '../pod-class.ts';
 import type { PodCounter } from '../pod-counter.ts';
 import type { Remedy } from '../remedy.ts';

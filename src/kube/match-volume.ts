@@ -1,7 +1,8 @@
 // Which volume that is there already a claim gets: the smallest that is enough (kube's FindMatchingVolume). Pure.
-import type { PersistentVolume, PersistentVolumeClaim, Quantity } from '../../kube/api-types.ts';
-import { labelSelectorMatcher } from '../../kube/label-selector.ts';
-import { quantityValue } from '../../kube/quantity.ts';
+import type { Node, PersistentVolume, PersistentVolumeClaim, Quantity } from './api-types.ts';
+import { labelSelectorMatcher } from './label-selector.ts';
+import { matchesNodeTerm } from './node-selector.ts';
+import { quantityValue } from './quantity.ts';
 
 const bytes = (quantity: Quantity | undefined): number =>
   quantity === undefined ? 0 : quantityValue(quantity);
@@ -28,4 +29,10 @@ export function matchVolume(
     .filter(({ spec, metadata }) => spec?.claimRef === undefined && metadata?.deletionTimestamp === undefined)
     .filter((volume) => isFit(volume, claim) && isSelected(volume.metadata?.labels ?? {}))
     .sort((a, b) => capacityOf(a) - capacityOf(b))[0];
+}
+
+/** One without node affinity is everywhere. */
+export function volumeAllowsNode({ spec }: PersistentVolume, node: Node): boolean {
+  const terms = spec?.nodeAffinity?.required?.nodeSelectorTerms;
+  return terms === undefined || terms.some((term) => matchesNodeTerm(node, term));
 }

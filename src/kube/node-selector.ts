@@ -1,6 +1,6 @@
 // Which nodes a pod's nodeSelector and node affinity name: pure functions over one Node.
 // https://kubernetes.io/docs/concepts/scheduling-eviction/assign-pod-node/
-import type { Node, NodeSelectorRequirement, NodeSelectorTerm, PodSpec } from '../kube/api-types.ts';
+import type { Node, NodeSelectorRequirement, NodeSelectorTerm, PodSpec } from './api-types.ts';
 
 function integer(text: string | undefined): number {
   return text !== undefined && /^-?\d+$/.test(text) ? Number(text) : Number.NaN;
