@@ -8,6 +8,7 @@ import type { ResourceAmounts } from '../kube/pod.ts';
 import type { DnsConfig, Machine, PodIdentity } from '../machine/machine.ts';
 import type { RunCheck } from './checks/check.ts';
 import type { NodeFacts } from './downward.ts';
+import type { ExclusiveClaims } from './exclusive-claims.ts';
 import type { ImagePuller } from './image-puller.ts';
 import type { HookNote, Observed, ReadyImage } from './observed.ts';
 import type { PodEvents } from './pod-events.ts';
@@ -38,6 +39,7 @@ export type AgentParts = {
   readonly requestsOfOthers: (uid: PodUid) => ResourceAmounts;
   readonly sources: SourceCache;
   readonly isDiskShort: () => boolean;
+  readonly exclusiveClaims: ExclusiveClaims;
   readonly node: NodeInfo;
 };
 

@@ -20,6 +20,7 @@ import type { AgentParts } from './action-context.ts';
 import { checkRunner } from './checks/run-check.ts';
 import { podIdentity } from './container-config.ts';
 import { EvictionManager } from './eviction/eviction-manager.ts';
+import { ExclusiveClaims } from './exclusive-claims.ts';
 import { type Chore, Housekeeping } from './housekeeping.ts';
 import { ImageCollector } from './image-collector.ts';
 import { ImagePuller } from './image-puller.ts';
@@ -88,6 +89,7 @@ export function createAgent(options: AgentOptions): Agent {
     runCheck: checkRunner(machine),
     random: options.random ?? Math.random,
     isDiskShort: () => eviction.isDiskShort,
+    exclusiveClaims: new ExclusiveClaims(machine, () => pods()),
     requestsOfOthers: (uid) => requestsOfAll([...workers].filter(([other]) => other !== uid)),
     node: {
       ...nodeInfo(node, options.nodeDns),

@@ -103,7 +103,9 @@ function resolved({ parts, identity, observed }: ActionContext): {
 
 async function setUpVolumes(context: ActionContext): Promise<void> {
   const images = await pullVolumeImages(context);
-  const setup = volumeSetup({ pod: podOf(context), ...resolved(context), images });
+  const pod = podOf(context);
+  const takeClaim = (name: string): boolean => context.parts.exclusiveClaims.take(pod, name);
+  const setup = volumeSetup({ pod, ...resolved(context), images, takeClaim });
   await context.parts.machine.setUpVolumes(setup, context.signal);
 }
 

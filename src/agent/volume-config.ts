@@ -115,6 +115,9 @@ function claimed(volume: Volume, context: VolumeContext): VolumeConfig {
       `PVC ${namespace}/${claimName} was not created for pod ${namespace}/${name} (pod is not owner)`,
     );
   }
+  if (claim.spec?.accessModes?.includes('ReadWriteOncePod') && !context.takeClaim(claimName)) {
+    throw configFailed('volume uses the ReadWriteOncePod access mode and is already in use by another pod');
+  }
   const volumeName = claim.spec?.volumeName ?? '';
   const found = sources.volume(volumeName);
   if (found?.spec === undefined) throw configFailed(`persistentvolume "${volumeName}" not found`);

@@ -10,4 +10,6 @@ export type VolumeContext = {
   readonly facts: NodeFacts;
   /** Of the image volumes to be set up, by volume name; one that is not here is set up already. */
   readonly images: ReadonlyMap<string, Image>;
+  /** Takes a claim that one pod alone may have; false when another has it. */
+  readonly takeClaim: (claimName: string) => boolean;
 };

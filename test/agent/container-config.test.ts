@@ -331,7 +331,8 @@ test('the sandbox: host name, namespaces, host ports, DNS', () => {
 
 test('volumes: items, modes, binary data, optional, and what is wrong with which', () => {
   const setup = (volume: Volume) =>
-    volumeSetup({ pod: podOf({ volumes: [volume] }), sources, facts, images }).volumes[0];
+    volumeSetup({ pod: podOf({ volumes: [volume] }), sources, facts, images, takeClaim: () => true })
+      .volumes[0];
   assert.deepEqual(setup({ name: 'v', emptyDir: { medium: 'Memory', sizeLimit: '1Mi' } }), {
     kind: 'emptyDir',
     name: 'v',
@@ -413,7 +414,8 @@ test('labels and annotations concern only a pod that shows them in a volume', ()
 
 test('claims: what is bound to them, and what is wrong with which', () => {
   const setup = (volume: Volume) =>
-    volumeSetup({ pod: podOf({ volumes: [volume] }), sources, facts, images }).volumes[0];
+    volumeSetup({ pod: podOf({ volumes: [volume] }), sources, facts, images, takeClaim: () => true })
+      .volumes[0];
   const claim = (claimName: string, readOnly?: boolean): Volume => ({
     name: 'v',
     persistentVolumeClaim: { claimName, readOnly },
@@ -444,7 +446,8 @@ test('claims: what is bound to them, and what is wrong with which', () => {
 
 test('csi: inline and behind a claim, as its CSIDriver says', () => {
   const setup = (volume: Volume) =>
-    volumeSetup({ pod: podOf({ volumes: [volume] }), sources, facts, images }).volumes[0];
+    volumeSetup({ pod: podOf({ volumes: [volume] }), sources, facts, images, takeClaim: () => true })
+      .volumes[0];
   const csi = (driver: string, more: object = {}): Volume => ({ name: 'v', csi: { driver, ...more } });
   const inline = setup(
     csi('both.example.com', { volumeAttributes: { url: 'u' }, nodePublishSecretRef: { name: 'login' } }),
