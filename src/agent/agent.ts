@@ -15,6 +15,7 @@ import type { Pod } from '../kube/api-types.ts';
 import { type KubeletConfiguration, kubeletConfiguration } from '../kube/kubelet-configuration.ts';
 import { effectiveRequests, isTerminal, type ResourceAmounts } from '../kube/pod.ts';
 import { quantityMilli, quantityValue } from '../kube/quantity.ts';
+import { forbiddenSysctl } from '../kube/sysctls.ts';
 import type { DnsConfig, Machine, PodIdentity } from '../machine/machine.ts';
 import type { AgentParts } from './action-context.ts';
 import { checkRunner } from './checks/run-check.ts';
@@ -27,6 +28,7 @@ import { ImagePuller } from './image-puller.ts';
 import { createStartWatch, gaugeNode } from './kubelet-figures.ts';
 import { createNodeApi } from './node-api.ts';
 import { type NodeDescription, NodeRegistration } from './node-registration.ts';
+import type { Eviction } from './observed.ts';
 import { PodWorker } from './pod-worker.ts';
 import { rotateLogs } from './rotate-logs.ts';
 import type { ApiEndpoints } from './service-env.ts';
@@ -130,6 +132,16 @@ export function createAgent(options: AgentOptions): Agent {
       for (const worker of workers.values()) worker.wake();
     },
   });
+  /** The kubelet's admission: what keeps a pod from ever coming. */
+  const refusalOf = (pod: Pod): Pick<Eviction, 'reason' | 'message'> | undefined => {
+    const sysctl =
+      pod.spec === undefined ? undefined : forbiddenSysctl(pod.spec, kubelet.allowedUnsafeSysctls);
+    if (sysctl !== undefined) return { reason: 'SysctlForbidden', message: `Pod was rejected: ${sysctl}` };
+    const pressure = eviction.refusalOf(pod);
+    return pressure === undefined
+      ? undefined
+      : { reason: 'Evicted', message: `Pod was rejected: ${pressure}` };
+  };
   const chores: readonly Chore[] = [
     { name: 'log rotation', everyMs: BOUNDS.logMonitorMs, run: () => rotateLogs(machine, kubelet) },
     { name: 'eviction', everyMs: BOUNDS.evictionMonitorMs, run: () => eviction.round() },
@@ -171,9 +183,9 @@ export function createAgent(options: AgentOptions): Agent {
           const isNew = !workers.has(podIdentity(pod).uid) && pod.status?.startTime === undefined;
           const worker = workerFor(podIdentity(pod));
           worker.submit(pod);
-          const message = isNew ? eviction.refusalOf(pod) : undefined;
-          if (message !== undefined)
-            worker.evict({ atMs: clock.nowMs(), graceMs: 0, message, isDisruption: false });
+          const refusal = isNew ? refusalOf(pod) : undefined;
+          if (refusal !== undefined)
+            worker.evict({ atMs: clock.nowMs(), graceMs: 0, ...refusal, isDisruption: false });
         },
         onDelete: (pod: Pod) => {
           starts.forget(podIdentity(pod).uid);

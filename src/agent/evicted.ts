@@ -18,7 +18,13 @@ export function evictionOf(pod: Pod, { eviction }: Pick<Notes, 'eviction'>): Evi
   );
   if (told === undefined) return undefined;
   const atMs = msOf(told.lastTransitionTime) ?? 0;
-  return { atMs, graceMs: IMMEDIATE_GRACE_MS, message: told.message ?? '', isDisruption: true };
+  return {
+    reason: 'Evicted',
+    atMs,
+    graceMs: IMMEDIATE_GRACE_MS,
+    message: told.message ?? '',
+    isDisruption: true,
+  };
 }
 
 /** It is over: what it has left on the machine may go at once. */

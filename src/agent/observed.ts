@@ -38,8 +38,9 @@ export type HookNote = {
 };
 export const hookKey = (hook: Hook, id: ContainerId): string => `${hook} ${id}`;
 
-/** The node's word that the pod must go. */
+/** The node's word that the pod must go, or may not come. */
 export type Eviction = {
+  readonly reason: 'Evicted' | 'SysctlForbidden';
   readonly atMs: number;
   /** Instead of the pod's own grace. */
   readonly graceMs: number;

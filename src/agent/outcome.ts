@@ -34,7 +34,10 @@ export function outcomeOf(pod: Pod, observed: Observed, nowMs: number): Outcome 
     return { phase: phase === 'Succeeded' ? 'Succeeded' : 'Failed', reason, message };
   }
   const eviction = evictionOf(pod, observed.notes);
-  if (eviction !== undefined) return { phase: 'Failed', reason: 'Evicted', message: eviction.message };
+  if (eviction !== undefined) {
+    const { reason, message } = eviction;
+    return { phase: 'Failed', reason, message };
+  }
   const ended = endOfApps(pod, observed);
   const deadline = deadlineMs(pod) ?? Number.POSITIVE_INFINITY;
   if (nowMs >= deadline && !(ended !== undefined && ended.atMs < deadline)) {

@@ -90,7 +90,7 @@ export class PodWorker {
   /** The pod must go, for good: the first word counts. */
   evict(eviction: Eviction): void {
     this.#eviction ??= eviction;
-    this.#events.tell('Warning', 'Evicted', eviction.message);
+    this.#events.tell('Warning', eviction.reason, eviction.message);
     this.wake();
   }
 

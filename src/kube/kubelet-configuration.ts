@@ -5,6 +5,7 @@ import { PodwrightError } from '../base/errors.ts';
 import { parseDurationMs } from './age.ts';
 import { parseGracePeriods, parseThresholds, SIGNALS, type Threshold } from './eviction-thresholds.ts';
 import { isQuantity, quantityValue } from './quantity.ts';
+import { parseSysctls } from './sysctls.ts';
 
 type Setting<Value> = {
   readonly text: string;
@@ -74,6 +75,12 @@ const SETTINGS = {
     want: 'a list like memory.available=90s',
   },
   evictionMaxPodGracePeriod: duration('0s', 'longest grace of a pod evicted for evictionSoft'),
+  allowedUnsafeSysctls: {
+    text: '',
+    what: 'sysctls pods may set beside the safe ones, as kernel.msg*,net.core.somaxconn',
+    parse: parseSysctls,
+    want: 'a list like kernel.msg*,net.core.somaxconn, of what is the pod’s own',
+  },
   evictionPressureTransitionPeriod: duration(
     '5m',
     'how long a node condition stays after its cause has gone',

@@ -270,6 +270,18 @@ describe('on a node', () => {
     await world.stop();
   });
 
+  test('a pod that asks for a sysctl the node does not allow is refused, and nothing of it is made', async () => {
+    const sysctls = [{ name: 'kernel.msgmax', value: '1' }];
+    const world = await start([named('p', { securityContext: { sysctls } })]);
+    const { phase, reason, message } = world.pod().status ?? {};
+    assert.deepEqual(
+      [phase, reason, message],
+      ['Failed', 'SysctlForbidden', 'Pod was rejected: forbidden sysctl: "kernel.msgmax" not allowlisted'],
+    );
+    assert.ok(!world.callNames().includes('createSandbox'));
+    await world.stop();
+  });
+
   test('short of disk: unused images and dead containers go first, and if that is enough no pod does', async () => {
     const world = new World({
       behaviour: (name) => (name === 'dies' ? { runMs: 100, exitCode: 1 } : { sigtermMs: 100 }),

@@ -156,12 +156,12 @@ export class EvictionManager {
     return this.#active().some((pod) => podIdentity(pod).uid === going.uid);
   }
 
-  #evict(pod: Pod, eviction: Omit<Eviction, 'atMs'>): void {
+  #evict(pod: Pod, eviction: Omit<Eviction, 'atMs' | 'reason'>): void {
     const { clock, evict } = this.#options;
     const atMs = clock.nowMs();
     const { uid } = podIdentity(pod);
     this.#going = { uid, untilMs: atMs + eviction.graceMs + BOUNDS.evictionWaitMs };
-    evict(uid, { ...eviction, atMs });
+    evict(uid, { reason: 'Evicted', ...eviction, atMs });
   }
 }
 

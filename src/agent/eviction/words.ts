@@ -41,4 +41,4 @@ export function pressureMessage({ threshold, observations, containers, uses }: P
 }
 
 export const refusalMessage = (conditions: readonly string[]): string =>
-  `Pod was rejected: The node had condition: [${conditions.join(' ')}]. `;
+  `The node had condition: [${conditions.join(' ')}]. `;
