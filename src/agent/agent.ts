@@ -5,6 +5,7 @@
 import { BOUNDS } from '../base/bounds.ts';
 import type { PodUid } from '../base/brand.ts';
 import type { Clock } from '../base/clock.ts';
+import { errorText } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import { createEventRecorder } from '../client/event-recorder.ts';
 import { runInformer } from '../client/informer.ts';
@@ -198,6 +199,7 @@ export function createAgent(options: AgentOptions): Agent {
       await synced;
       adoptOrphans();
       await staticPods?.start();
+      await images.look().catch((error: unknown) => log.warn('look at images', { error: errorText(error) }));
       housekeeping.start(chores);
     },
     nodeApi: createNodeApi({

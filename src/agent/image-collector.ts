@@ -10,7 +10,7 @@ import { isTerminal } from '../kube/pod.ts';
 import { PAUSE_IMAGE } from '../machine/images/pause-rootfs.ts';
 import type { Machine } from '../machine/machine.ts';
 import { everyContainer, statusesOf } from './container-instances.ts';
-import { type ImageBounds, type ImageUse, planImageCollection } from './image-collection.ts';
+import { type ImageBounds, type ImageFacts, type ImageUse, planImageCollection } from './image-collection.ts';
 
 export type ImageCollectorOptions = {
   readonly api: ResourceApi;
@@ -23,7 +23,8 @@ export type ImageCollectorOptions = {
 
 export class ImageCollector {
   readonly #options: ImageCollectorOptions;
-  #uses: ReadonlyMap<string, ImageUse> = new Map();
+  /** Absent until the first look: what is there then is as old as can be. */
+  #uses: ReadonlyMap<string, ImageUse> | undefined;
 
   constructor(options: ImageCollectorOptions) {
     this.#options = options;
@@ -32,21 +33,11 @@ export class ImageCollector {
   /** @param extent 'every unused image': the node is short of disk, whatever the thresholds say. */
   async collect(extent: 'to the threshold' | 'every unused image'): Promise<void> {
     const { machine, clock, bounds, tellNode } = this.#options;
+    const { images, uses, needed } = await this.look();
     const nowMs = clock.nowMs();
-    const needed = await this.#needed();
-    const images = await machine.images.list();
-    this.#uses = new Map(
-      images.map(({ id }): [string, ImageUse] => {
-        const { firstSeenMs = nowMs, lastUsedMs = 0 } = this.#uses.get(id) ?? {};
-        return [id, { firstSeenMs, lastUsedMs: needed.has(id) ? nowMs : lastUsedMs }];
-      }),
-    );
     const fs = machine.nodeUsage().fs;
     const disk = extent === 'to the threshold' ? fs : { ...fs, availableBytes: Number.NEGATIVE_INFINITY };
-    const { remove, shortfall } = planImageCollection(
-      { images, uses: this.#uses, needed, disk, nowMs },
-      bounds,
-    );
+    const { remove, shortfall } = planImageCollection({ images, uses, needed, disk, nowMs }, bounds);
     for (const { id, tags } of remove) await this.#remove(id, tags[0] ?? id);
     if (shortfall === undefined || extent === 'every unused image') return;
     const { wantedBytes, freedBytes } = shortfall;
@@ -54,6 +45,23 @@ export class ImageCollector {
       'FreeDiskSpaceFailed',
       `Failed to garbage collect required amount of images. Attempted to free ${Math.ceil(wantedBytes)} bytes, but only found ${freedBytes} bytes eligible to free.`,
     );
+  }
+
+  /** Notes which images there are and which are used. */
+  async look(): Promise<Pick<ImageFacts, 'images' | 'uses' | 'needed'>> {
+    const { machine, clock } = this.#options;
+    const needed = await this.#needed();
+    const images = await machine.images.list();
+    const nowMs = clock.nowMs();
+    const before = this.#uses;
+    const uses = new Map(
+      images.map(({ id }): [string, ImageUse] => {
+        const known = before?.get(id) ?? { firstSeenMs: before === undefined ? 0 : nowMs, lastUsedMs: 0 };
+        return [id, needed.has(id) ? { ...known, lastUsedMs: nowMs } : known];
+      }),
+    );
+    this.#uses = uses;
+    return { images, uses, needed };
   }
 
   async #remove(id: string, name: string): Promise<void> {

@@ -270,6 +270,21 @@ describe('on a node', () => {
     await world.stop();
   });
 
+  test('an image that was there when the engine began may go at once', async () => {
+    const world = await start([named('works')]);
+    world.machine.addImage('unused:1');
+    await world.crash();
+    const { fs } = world.machine.nodeUsage();
+    world.machine.shortage.node = { fs: { ...fs, availableBytes: fs.capacityBytes * 0.12 } };
+    await world.clock.advance(10_000);
+    const left = await world.machine.images.list();
+    assert.deepEqual(
+      left.map(({ tags }) => tags[0]),
+      ['docker.io/library/busybox:1'],
+    );
+    await world.stop();
+  });
+
   test('a pod that asks for a sysctl the node does not allow is refused, and nothing of it is made', async () => {
     const sysctls = [{ name: 'kernel.msgmax', value: '1' }];
     const world = await start([named('p', { securityContext: { sysctls } })]);

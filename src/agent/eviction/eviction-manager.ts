@@ -18,6 +18,7 @@ import { brokenDiskLimit, hasDiskLimit } from './local-storage.ts';
 import { measurePods } from './measure.ts';
 import {
   conditionsOf,
+  isMet,
   mostUrgent,
   NO_PRESSURE,
   nextPressure,
@@ -118,11 +119,13 @@ export class EvictionManager {
     const resource = SIGNALS[threshold.signal];
     tellNode('EvictionThresholdMet', `Attempting to reclaim ${resource}`);
     const isDisk = resource === 'ephemeral-storage' || resource === 'inodes';
-    // Dead containers go by the condition, which every pod's worker looks at; whether it was enough the next look says.
-    if (isDisk && this.#reclaimedFor !== threshold) {
-      this.#reclaimedFor = threshold;
+    if (isDisk) {
       await removeUnusedImages();
-      return;
+      if (!isMet(threshold, observationsOf(this.#options.machine.nodeUsage()))) return;
+      // Dead containers go by the condition, which every pod's worker looks at; whether it was enough the next look says.
+      const isFirst = this.#reclaimedFor !== threshold;
+      this.#reclaimedFor = threshold;
+      if (isFirst) return;
     }
     if (this.#isWaiting()) return;
     const measured = await measurePods(this.#options.machine, this.#active(), resource);
