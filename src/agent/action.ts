@@ -46,6 +46,7 @@ export type Action =
       /** Message of the Killing event, for a preStop hook. */
       readonly why?: string | undefined;
     }
+  | { readonly kind: 'resizePod'; readonly attempt: number }
   | { readonly kind: 'resizeContainer'; readonly container: string; readonly id: ContainerId }
   | {
       readonly kind: 'removeContainer';
@@ -75,6 +76,7 @@ export function actionKey(action: Action): string {
     case 'createSandbox':
     case 'stopSandbox':
     case 'removeSandbox':
+    case 'resizePod':
       return `${action.kind} ${action.attempt}`;
     case 'createContainer':
       return createKey(action.container, action.attempt, action.version);
@@ -117,6 +119,8 @@ function subjectOf(action: Action): string {
     case 'createSandbox':
       // Ending the old one must not race with a container that is being started in it.
       return action.replaces.length === 0 ? 'sandbox' : 'pod';
+    case 'resizePod':
+      return 'sandbox';
     case 'stopSandbox':
     case 'removeSandbox':
     case 'removePod':

@@ -56,6 +56,10 @@ export async function perform(action: Action, context: ActionContext): Promise<L
       if (action.why) events.tell('Normal', 'Killing', action.why, action.container);
       await machine.signalContainer(action.id, action.signal);
       return undefined;
+    case 'resizePod':
+      await machine.updatePodResources(uid, podResources(podOf(context)));
+      events.tell('Normal', 'ResizeCompleted', 'Resized pod');
+      return undefined;
     case 'resizeContainer':
       await resizeContainer(action, context);
       return undefined;
@@ -234,6 +238,7 @@ export function problemOf(action: Action, error: unknown): NonNullable<Step['pro
       };
     case 'startContainer':
       return { reason: 'RunContainerError', message };
+    case 'resizePod':
     case 'resizeContainer':
       return { reason: 'ResizeError', message };
     case 'createSandbox':

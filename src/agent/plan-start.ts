@@ -1,6 +1,7 @@
 // The main part of a pod's life: bring it up and keep it up. Sandbox, volumes and images side by side; then init
 // containers strictly in order, sidecars staying (KEP-753); then all app containers side by side. The same walk over
 // the spec does start, restart and image change.
+import { BOUNDS } from '../base/bounds.ts';
 import type { Container, Pod } from '../kube/api-types.ts';
 import { isSidecar } from '../kube/pod.ts';
 import type { Action, Plan } from './action.ts';
@@ -25,6 +26,7 @@ import { hookKey, type Observed } from './observed.ts';
 import { letsOthersStart } from './outcome.ts';
 import { planRunning } from './plan-running.ts';
 import { planTidy } from './plan-tidy.ts';
+import { isPodResizing, refusalOf } from './resize.ts';
 import { isRoundEnding } from './restart-rules.ts';
 
 /** @param observed as recollect() completed it. */
@@ -37,11 +39,19 @@ export function planStart(pod: Pod, observed: Observed, nowMs: number): Plan {
   ];
   return joinPlans([
     { actions },
+    planPodResize(pod, observed, nowMs),
     ...allContainers(pod).map((container) => planRunning(pod, container, { observed, nowMs })),
     ...[...containersInTurn(pod, observed), ...ephemeralContainers(pod)].map((container) =>
       planNext(pod, container, { observed, nowMs }),
     ),
   ]);
+}
+
+function planPodResize(pod: Pod, observed: Observed, nowMs: number): Plan {
+  const sandbox = newestSandbox(observed);
+  if (sandbox === undefined || !isPodResizing(pod, observed)) return { actions: [] };
+  if (refusalOf(pod, observed) !== undefined) return { actions: [], wakeAtMs: nowMs + BOUNDS.resizeRetryMs };
+  return { actions: [{ kind: 'resizePod', attempt: sandbox.attempt }] };
 }
 
 /**

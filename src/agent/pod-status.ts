@@ -19,7 +19,7 @@ import type { Observed } from './observed.ts';
 import { finalPhase, letsOthersStart, type Outcome, outcomeOf } from './outcome.ts';
 import { type ConditionFacts, podConditions, type ResizeFacts } from './pod-conditions.ts';
 import { recollect } from './recollect.ts';
-import { refusalOf, resizing } from './resize.ts';
+import { isPodResizing, isResizing, refusalOf } from './resize.ts';
 import { isRoundEnding } from './restart-rules.ts';
 
 export function podStatus(pod: Pod, observed: Observed, nowMs: number): PodStatus {
@@ -43,6 +43,7 @@ export function podStatus(pod: Pod, observed: Observed, nowMs: number): PodStatu
     phase,
     ...endReason(phase, outcome),
     ...addresses(pod, seen),
+    ...podLevelResources(pod, seen),
     startTime: pod.status?.startTime ?? timeText(nowMs),
     qosClass: pod.status?.qosClass ?? (pod.spec === undefined ? undefined : qosClassOf(pod.spec)),
     ...(pod.metadata?.generation === undefined ? {} : { observedGeneration: pod.metadata.generation }),
@@ -67,11 +68,26 @@ export function podStatus(pod: Pod, observed: Observed, nowMs: number): PodStatu
   return { ...pod.status, ...computed };
 }
 
+/** What the pod itself was given and what it has: until a resize is done, what was told before. */
+function podLevelResources(
+  pod: Pod,
+  observed: Observed,
+): Pick<PodStatus, 'resources' | 'allocatedResources'> {
+  const { resources } = pod.spec ?? {};
+  if (resources === undefined) return {};
+  const isDue = isPodResizing(pod, observed);
+  const isRefused = isDue && refusalOf(pod, observed) !== undefined;
+  const allocated = isRefused ? pod.status?.allocatedResources : resources.requests;
+  return {
+    resources: isDue ? (pod.status?.resources ?? resources) : resources,
+    ...(allocated === undefined ? {} : { allocatedResources: allocated }),
+  };
+}
+
 function resizeFacts(pod: Pod, observed: Observed): ResizeFacts | undefined {
-  const names = resizing(pod, observed);
-  if (names.length === 0) return undefined;
+  if (!isResizing(pod, observed)) return undefined;
   const errors = [...observed.notes.steps].flatMap(([key, { problem }]) =>
-    problem !== undefined && key.startsWith('resizeContainer ') ? [problem.message] : [],
+    problem !== undefined && /^resize(Container|Pod) /.test(key) ? [problem.message] : [],
   );
   return { refusal: refusalOf(pod, observed), error: errors[0] };
 }

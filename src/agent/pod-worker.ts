@@ -34,7 +34,7 @@ import { type PodEvents, podEvents, tellProbe, tellProblem } from './pod-events.
 import { podStatus } from './pod-status.ts';
 import { probeTargets } from './probe-targets.ts';
 import { Prober } from './prober.ts';
-import { resizing } from './resize.ts';
+import { isResizing } from './resize.ts';
 
 type InFlight = { readonly action: Action; readonly abort: AbortController; readonly ended: Promise<void> };
 
@@ -144,7 +144,7 @@ export class PodWorker {
         steps: this.#steps,
         probes: this.#prober.verdicts,
         hooks: this.#hooks,
-        ...(pod !== undefined && resizing(pod, machinePod).length > 0
+        ...(pod !== undefined && isResizing(pod, machinePod)
           ? { requestsOfOthers: parts.requestsOfOthers(identity.uid) }
           : {}),
         sourcesVersion: pod === undefined ? undefined : sources.version(pod),

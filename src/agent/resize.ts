@@ -5,7 +5,7 @@ import { effectiveRequests } from '../kube/pod.ts';
 import type { CgroupResources } from '../machine/machine.ts';
 import { allContainers, type Instance, isRunning, lastRunOf } from './container-instances.ts';
 import type { Observed } from './observed.ts';
-import { containerResources } from './resource-config.ts';
+import { containerResources, podResources } from './resource-config.ts';
 
 const FIELDS = ['cpuRequestMilli', 'cpuLimitMilli', 'memoryLimitBytes'] as const;
 
@@ -28,8 +28,22 @@ export function resizeOf(container: Container, instance: Instance): 'none' | 'up
   return isRestart === true ? 'restart' : 'update';
 }
 
+/** The pod-level resources are not yet what the pod's cgroup is set to (KEP-5419). */
+export function isPodResizing(pod: Pod, { sandboxes }: Pick<Observed, 'sandboxes'>): boolean {
+  const newest = sandboxes.at(-1);
+  if (newest?.state.kind !== 'ready' || newest.podResources === undefined) return false;
+  if (pod.spec?.resources === undefined) return false;
+  const wanted = podResources(pod);
+  return FIELDS.some((field) => wanted[field] !== newest.podResources?.[field]);
+}
+
+/** Whether anything of the pod is to be resized. */
+export function isResizing(pod: Pod, observed: Pick<Observed, 'containers' | 'sandboxes'>): boolean {
+  return isPodResizing(pod, observed) || resizing(pod, observed).length > 0;
+}
+
 /** Names of the running containers whose resources are not yet what the spec says. */
-export function resizing(pod: Pod, observed: Pick<Observed, 'containers'>): readonly string[] {
+function resizing(pod: Pod, observed: Pick<Observed, 'containers'>): readonly string[] {
   return allContainers(pod)
     .filter((container) => {
       const last = lastRunOf(observed, container.name);

@@ -8,7 +8,7 @@
 // - When it is exited nothing of it runs: what PID 1 left in the container's cgroup is killed before the end is told.
 import { readdirSync, readFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { allToTheirEnds } from '../base/all-to-their-ends.ts';
 import { BOUNDS } from '../base/bounds.ts';
 import { type ContainerId, type PodUid, podUid } from '../base/brand.ts';
@@ -19,7 +19,7 @@ import { prepareBundle, readBundle, releaseBundle } from './container-bundle.ts'
 import { readExit } from './container-exit.ts';
 import { containerDir, containerIdOf, layerDir, logPath } from './layout.ts';
 import { removeLog } from './log-files.ts';
-import type { CgroupResources, ContainerConfig } from './machine.ts';
+import type { ContainerConfig } from './machine.ts';
 import type { MachineContext } from './machine-context.ts';
 import { type ContainerExit, type ContainerRecord, instanceOf, type SandboxRecord } from './records.ts';
 import { forgetContainer, runtimeStart, runtimeStatus } from './runtime/runtime.ts';
@@ -264,32 +264,6 @@ export class Containers {
     await this.#machine.records.updateContainer(id, { stopSignalledAtMs });
     if (name === 'SIGKILL') await this.#killContainer(record);
     else if (record.process !== undefined) sendSignal(record.process, name);
-  }
-
-  /** The pod's group must allow what the container's asks for: it is set before where that works, and after. */
-  async updateResources(
-    id: ContainerId,
-    resources: CgroupResources,
-    podResources: CgroupResources,
-  ): Promise<void> {
-    const { config, cgroupPath } = this.#recordOf(id);
-    const { cgroups } = this.#machine;
-    const limit = resources.memoryLimitBytes ?? Number.POSITIVE_INFINITY;
-    const usage = cgroups.memoryUsage(cgroupPath);
-    if (usage > limit) {
-      const why = `attempting to set pod memory limit (${limit}) below current usage (${usage})`;
-      throw new PodwrightError('ResizeFailed', `resize container ${config.name}: ${why}`);
-    }
-    const podPath = dirname(cgroupPath);
-    try {
-      await cgroups.apply(podPath, podResources).catch(() => {});
-      await cgroups.apply(cgroupPath, resources);
-      await cgroups.apply(podPath, podResources);
-    } catch (cause) {
-      throw new PodwrightError('ResizeFailed', `resize container ${config.name}`, { cause });
-    }
-    await this.#machine.records.updateContainer(id, { config: { ...this.#recordOf(id).config, resources } });
-    this.#machine.changed(config.pod.uid);
   }
 
   async remove(id: ContainerId, options: { readonly log: 'keep' | 'remove' }): Promise<void> {

@@ -24,6 +24,7 @@ import { observePod } from './observe.ts';
 import { connectInNetwork } from './pod-port.ts';
 import { podUsage } from './pod-usage.ts';
 import { type ContainerRecord, instanceOf, openRecords } from './records.ts';
+import { resizeContainer, resizePod } from './resize-resources.ts';
 import { infraSpec } from './runtime/oci-spec.ts';
 import { chooseRuntime, PROBE_ID, type RuntimeName } from './runtime/runtime.ts';
 import { createSeccompFilters } from './runtime/seccomp-filter.ts';
@@ -257,7 +258,8 @@ function machineOf(context: MachineContext, parts: Parts): Machine {
     },
     signalContainer: (id, signal) => containers.signal(id, signal),
     updateContainerResources: (id, resources, podResources) =>
-      containers.updateResources(id, resources, podResources),
+      resizeContainer(context, id, { resources, podResources }),
+    updatePodResources: (uid, podResources) => resizePod(context, uid, podResources),
     removeContainer: (id, options) => containers.remove(id, options),
     exec: async (id, options) => {
       const record = running(id);

@@ -76,6 +76,8 @@ export type SandboxState =
 
 export type ObservedSandbox = {
   readonly attempt: number;
+  /** What the pod's cgroup is set to. */
+  readonly podResources?: CgroupResources | undefined;
   readonly createdAtMs: number;
   readonly state: SandboxState;
 };
@@ -432,6 +434,8 @@ export type Machine = {
     resources: CgroupResources,
     podResources: CgroupResources,
   ): Promise<void>;
+  /** The same for the pod's own cgroup alone (KEP-5419). */
+  updatePodResources(uid: PodUid, podResources: CgroupResources): Promise<void>;
   /** Kills what is left of it, unmounts, deletes; its log goes only with `log: 'remove'`. */
   removeContainer(id: ContainerId, options: { readonly log: 'keep' | 'remove' }): Promise<void>;
 

@@ -23,7 +23,8 @@ function containerState({ phase, exit, process, startedAtMs }: ContainerRecord):
 }
 
 function observeSandbox(record: SandboxRecord): ObservedSandbox {
-  return { attempt: record.config.attempt, createdAtMs: record.createdAtMs, state: sandboxState(record) };
+  const { attempt, podResources } = record.config;
+  return { attempt, podResources, createdAtMs: record.createdAtMs, state: sandboxState(record) };
 }
 
 function observeContainer(record: ContainerRecord): ObservedContainer {

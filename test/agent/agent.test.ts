@@ -481,6 +481,34 @@ test('a resize reaches the running container, and the status tells when', async 
   await world.stop();
 });
 
+test('pod-level resources are resized by themselves, told while it lasts, and refused beyond the node (KEP-5419)', async () => {
+  const world = new World();
+  await world.start();
+  const level = (cpu: string) => ({ requests: { cpu }, limits: { cpu } });
+  await world.create(podOf({ resources: level('500m') }));
+  await world.clock.advance(1000);
+  assert.deepEqual(world.pod().status?.resources, level('500m'));
+  await world.patch({ spec: { resources: level('1') } });
+  await world.clock.settle();
+  assert.deepEqual(resizeConditions(world), ['PodResizeInProgress ']);
+  assert.deepEqual(world.pod().status?.resources, level('500m'));
+  assert.deepEqual(world.pod().status?.allocatedResources, { cpu: '1' });
+  await world.clock.advance(1000);
+  assert.deepEqual(resizeConditions(world), []);
+  assert.deepEqual(world.pod().status?.resources, level('1'));
+  const resizes = world.machine.calls.filter(({ name }) => name === 'updatePodResources');
+  assert.deepEqual(
+    resizes.map(({ detail }) => detail),
+    [{ cpuRequestMilli: 1000, cpuLimitMilli: 1000 }],
+  );
+  assert.equal(world.status('a').restartCount, 0);
+  await world.patch({ spec: { resources: level('3') } });
+  await world.clock.advance(1000);
+  assert.deepEqual(resizeConditions(world), ['PodResizePending Infeasible']);
+  assert.deepEqual(world.pod().status?.allocatedResources, { cpu: '1' });
+  await world.stop();
+});
+
 test('a resize may need a restart, or wait for the node', async () => {
   const world = new World();
   await world.start();

@@ -238,7 +238,12 @@ export class FakeMachine implements Machine {
     }
     pod.sandboxes = [
       ...others(),
-      { attempt, createdAtMs, state: { kind: 'ready', ips: [`10.200.0.${attempt + 2}`] } },
+      {
+        attempt,
+        createdAtMs,
+        podResources: config.podResources,
+        state: { kind: 'ready', ips: [`10.200.0.${attempt + 2}`] },
+      },
     ];
   }
 
@@ -327,6 +332,14 @@ export class FakeMachine implements Machine {
     if (signal === 'SIGKILL') this.#exit(id, 137);
     else if (sigtermMs !== undefined)
       clock.at(clock.nowMs() + sigtermMs, () => this.#exit(id, sigtermExitCode));
+  }
+
+  async updatePodResources(uid: PodUid, podResources: CgroupResources): Promise<void> {
+    this.#called('updatePodResources', uid, podResources);
+    await this.#wait();
+    const pod = this.#disk.pods.get(uid);
+    if (pod === undefined) return;
+    pod.sandboxes = pod.sandboxes.map((one) => (one.state.kind === 'ready' ? { ...one, podResources } : one));
   }
 
   async updateContainerResources(id: ContainerId, resources: CgroupResources): Promise<void> {

@@ -159,6 +159,28 @@ describe('probes, hooks, restart rules and resizes', () => {
     );
     assert.match(refused.stderr, /Pod QOS Class may not change as a result of resizing/);
   });
+
+  test('a resize of pod-level resources changes the pod’s cgroup and restarts nothing', async () => {
+    const of = (cpu: string, memory: string) => ({ limits: { cpu, memory }, requests: { cpu, memory } });
+    await engine.api.create(
+      PODS,
+      podOf('level', [shell('app', 'exec sleep 3721')], { resources: of('100m', '32Mi') }),
+    );
+    await engine.waitReady('level');
+    const { metadata } = await engine.pod('level');
+    const ofPod = (): string => cgroupLimits(`pod${metadata?.uid}`, 'app').slice(0, 2).join();
+    assert.equal(ofPod(), '10000,33554432');
+    const patch = JSON.stringify({ spec: { resources: of('200m', '64Mi') } });
+    await engine.kube('patch', 'pod', 'level', '--subresource=resize', '-p', patch);
+    await eventually('it is told', async () =>
+      (await engine.pod('level')).status?.resources?.limits?.cpu === '200m' ? true : undefined,
+    );
+    assert.equal(ofPod(), '20000,67108864');
+    assert.equal((await engine.pod('level')).status?.containerStatuses?.[0]?.restartCount, 0);
+    const add = '{"spec":{"resources":{"limits":{"hugepages-2Mi":"2Mi"}}}}';
+    const refused = await engine.kubectl('patch', 'pod', 'level', '--subresource=resize', '-p', add);
+    assert.match(refused.stderr, /spec\.resources\.limits.*only cpu and memory resources are mutable/);
+  });
 });
 
 /** cpu quota and memory limit of the pod's group, then of the container's, on cgroup v1 or v2. */

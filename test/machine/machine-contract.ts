@@ -274,8 +274,11 @@ export function machineContract(name: string, makeRig: () => Promise<Rig>): void
       const id = await run(pod, 'app', { kind: 'run' });
       const resources = { cpuRequestMilli: 100, cpuLimitMilli: 200, memoryLimitBytes: 64 * 1024 * 1024 };
       await rig.machine.updateContainerResources(id, resources, {});
+      const ofPod = { cpuRequestMilli: 200, cpuLimitMilli: 300, memoryLimitBytes: 128 * 1024 * 1024 };
+      await rig.machine.updatePodResources(pod.uid, ofPod);
       await rig.crash();
       const { machine } = rig;
+      assert.deepEqual(machine.observe(pod.uid).sandboxes[0]?.podResources, ofPod);
       assert.deepEqual(observed(machine, pod, id).resources, resources);
       assert.equal(observed(machine, pod, id).state.kind, 'running');
       await removed(pod);

@@ -35,7 +35,7 @@ function takeEphemeralContainers(wanted: Pod, current: Pod): Pod {
   return { ...current, spec: { ...spec, ephemeralContainers: wanted.spec?.ephemeralContainers ?? [] } };
 }
 
-/** Resources and resize policies of containers; the pod's own resources stay. */
+/** Resources and resize policies of containers, and the pod's own resources. */
 function takeResize(wanted: Pod, current: Pod): Pod {
   const spec = current.spec ?? { containers: [] };
   const resized = (containers: readonly Container[], from: readonly Container[] = []): readonly Container[] =>
@@ -51,6 +51,7 @@ function takeResize(wanted: Pod, current: Pod): Pod {
     ...current,
     spec: {
       ...spec,
+      ...(wanted.spec?.resources === undefined ? {} : { resources: wanted.spec.resources }),
       containers: resized(spec.containers, wanted.spec?.containers),
       ...(spec.initContainers && {
         initContainers: resized(spec.initContainers, wanted.spec?.initContainers),

@@ -14,11 +14,26 @@ function changed(before: ResourceList, after: ResourceList): readonly string[] {
   return [...names].filter((name) => milli(before, name) !== milli(after, name));
 }
 
-function validateResized(container: Container, old: Container, { field, isResizable }: Place): FieldError[] {
+type Resources = Container['resources'];
+
+function differences(before: Resources, after: Resources) {
   const lists = ['limits', 'requests'] as const;
-  const differing = lists.flatMap((list) =>
-    changed(old.resources?.[list], container.resources?.[list]).map((name) => ({ list, name })),
-  );
+  return lists.flatMap((list) => changed(before?.[list], after?.[list]).map((name) => ({ list, name })));
+}
+
+/** Nothing is added or taken away: what there is changes (KEP-5419). */
+function validatePodLevel(after: Resources, before: Resources): FieldError[] {
+  return differences(before, after).flatMap(({ list, name }) => {
+    const field = `spec.resources.${list}`;
+    if (!MUTABLE.includes(name)) return [forbidden(field, 'only cpu and memory resources are mutable')];
+    const has = (resources: Resources): boolean => resources?.[list]?.[name] !== undefined;
+    if (has(before) && !has(after)) return [forbidden(field, `resource ${list} cannot be removed`)];
+    return has(before) ? [] : [forbidden(field, `resource ${list} cannot be added`)];
+  });
+}
+
+function validateResized(container: Container, old: Container, { field, isResizable }: Place): FieldError[] {
+  const differing = differences(old.resources, container.resources);
   if (differing.length === 0) return [];
   if (!isResizable)
     return [forbidden(`${field}.resources`, 'resources for non-sidecar init containers are immutable')];
@@ -43,6 +58,7 @@ export function validateResize(pod: Pod, oldPod: Pod): FieldError[] {
     ...(before === after
       ? []
       : [invalid('spec', after, 'Pod QOS Class may not change as a result of resizing')]),
+    ...validatePodLevel(spec.resources, old.resources),
     ...spec.containers.flatMap((container, index) =>
       validateResized(container, old.containers[index] ?? container, {
         field: `spec.containers[${index}]`,
