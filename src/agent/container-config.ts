@@ -61,8 +61,18 @@ export function containerConfig(container: Container, context: ConfigContext): C
     terminationMessagePolicy:
       container.terminationMessagePolicy === 'FallbackToLogsOnError' ? 'FallbackToLogsOnError' : 'File',
     targetContainer: (container as EphemeralContainer).targetContainerName || undefined,
+    runtimeHandler: runtimeHandlerOf(context),
     annotations: instance.annotations,
   };
+}
+
+/** The kubelet's LookupRuntimeHandler. */
+function runtimeHandlerOf({ pod, sources }: ConfigContext): string | undefined {
+  const name = pod.spec?.runtimeClassName;
+  if (name === undefined || name === '') return undefined;
+  const found = sources.runtimeClass(name);
+  if (found === undefined) throw configFailed(`runtimeclass.node.k8s.io "${name}" not found`);
+  return found.handler;
 }
 
 function mountOf(mount: VolumeMount, env: ReadonlyMap<string, string>): ContainerMount {

@@ -32,7 +32,8 @@ export function podResources(pod: Pod): CgroupResources {
 
 function podLimit(pod: Pod, which: 'cpuLimitMilli' | 'memoryLimitBytes'): number | undefined {
   const ofPod = containerResources(pod.spec?.resources)[which];
-  if (ofPod !== undefined) return ofPod;
+  const overhead = containerResources({ limits: pod.spec?.overhead ?? {} })[which] ?? 0;
+  if (ofPod !== undefined) return ofPod + overhead;
   const limitOf = (container: Container): number | undefined =>
     containerResources(container.resources)[which];
   if (allContainers(pod).some((container) => limitOf(container) === undefined)) return undefined;
@@ -45,7 +46,7 @@ function podLimit(pod: Pod, which: 'cpuLimitMilli' | 'memoryLimitBytes'): number
     peak = Math.max(peak, own);
     if (isSidecar(container)) sidecars = own;
   }
-  return Math.max(peak, sidecars + sum(appContainers(pod)));
+  return Math.max(peak, sidecars + sum(appContainers(pod))) + overhead;
 }
 
 /**

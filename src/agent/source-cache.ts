@@ -13,6 +13,7 @@ import {
   CSI_DRIVERS,
   PERSISTENT_VOLUME_CLAIMS,
   PERSISTENT_VOLUMES,
+  RUNTIME_CLASSES,
   SECRETS,
 } from '../client/resources.ts';
 import type {
@@ -21,6 +22,7 @@ import type {
   PersistentVolume,
   PersistentVolumeClaim,
   Pod,
+  RuntimeClass,
   Secret,
 } from '../kube/api-types.ts';
 import { isBound } from '../kube/storage.ts';
@@ -37,6 +39,7 @@ const RESOURCES: Record<Followed['kind'], ResourceRef> = {
   PersistentVolumeClaim: PERSISTENT_VOLUME_CLAIMS,
   PersistentVolume: PERSISTENT_VOLUMES,
   CSIDriver: CSI_DRIVERS,
+  RuntimeClass: RUNTIME_CLASSES,
 };
 
 type Entry = {
@@ -110,6 +113,7 @@ export class SourceCache {
         find({ kind: 'PersistentVolumeClaim', namespace, name }) as PersistentVolumeClaim | undefined,
       volume: (name) => find({ kind: 'PersistentVolume', name }) as PersistentVolume | undefined,
       driver: (name) => find({ kind: 'CSIDriver', name }) as CSIDriver | undefined,
+      runtimeClass: (name) => find({ kind: 'RuntimeClass', name }) as RuntimeClass | undefined,
       token: (pod, projection) => this.#tokens.token(pod, projection),
     };
   }

@@ -9,6 +9,7 @@ import type {
   PersistentVolume,
   PersistentVolumeClaim,
   Pod,
+  RuntimeClass,
   Secret,
   ServiceAccountTokenProjection,
 } from '../kube/api-types.ts';
@@ -16,7 +17,7 @@ import { claimNameOf, isBound } from '../kube/storage.ts';
 import { everyContainer } from './container-instances.ts';
 
 export type SourceRef = {
-  readonly kind: 'ConfigMap' | 'Secret' | 'PersistentVolumeClaim' | 'CSIDriver';
+  readonly kind: 'ConfigMap' | 'Secret' | 'PersistentVolumeClaim' | 'CSIDriver' | 'RuntimeClass';
   readonly name: string;
 };
 
@@ -28,6 +29,7 @@ export type Sources = {
   claim(name: string): PersistentVolumeClaim | undefined;
   volume(name: string): PersistentVolume | undefined;
   driver(name: string): CSIDriver | undefined;
+  runtimeClass(name: string): RuntimeClass | undefined;
   /** A token of the pod's ServiceAccount. */
   token(pod: Pod, projection: ServiceAccountTokenProjection): string | undefined;
 };
@@ -47,6 +49,7 @@ export function sourceRefs(pod: Pod): readonly SourceRef[] {
         ref('Secret', source.secret?.name),
       ]),
     ]),
+    ref('RuntimeClass', pod.spec?.runtimeClassName),
     ...(pod.spec?.imagePullSecrets ?? []).map(({ name }) => ref('Secret', name)),
   ].flat();
   return [...new Map(refs.map((one) => [`${one.kind}/${one.name}`, one])).values()];

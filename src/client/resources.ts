@@ -13,6 +13,7 @@ import type {
   Pod,
   PodDisruptionBudget,
   PodGroup,
+  RuntimeClass,
   Secret,
   Service,
   ServiceAccount,
@@ -53,6 +54,13 @@ export const POD_GROUPS: ResourceRef<PodGroup> = {
   plural: 'podgroups',
   kind: 'PodGroup',
   namespaced: true,
+};
+export const RUNTIME_CLASSES: ResourceRef<RuntimeClass> = {
+  group: 'node.k8s.io',
+  version: 'v1',
+  plural: 'runtimeclasses',
+  kind: 'RuntimeClass',
+  namespaced: false,
 };
 export const POD_DISRUPTION_BUDGETS: ResourceRef<PodDisruptionBudget> = {
   group: 'policy',

@@ -62,13 +62,10 @@ export const UNSUPPORTED: readonly Entry[] = [
   ]),
   ...securityFields('spec.securityContext'),
   { path: 'spec.securityContext.seLinuxChangePolicy', effect: 'warned' },
-  { path: 'spec.runtimeClassName', effect: 'refused' },
   // Without its own user namespace the pod would be less confined than asked for.
   { path: 'spec.hostUsers', value: false, effect: 'refused' },
   { path: 'spec.os.name', value: 'windows', effect: 'refused' },
   { path: 'spec.resourceClaims', effect: 'refused' },
-  // Counted when a node is chosen; nothing of it is set on the node.
-  { path: 'spec.overhead', effect: 'warned' },
 ];
 
 type Found = { readonly field: string; readonly value: unknown };

@@ -10,6 +10,7 @@ import type { ContainerConfig, SandboxConfig } from './machine.ts';
 import type { MachineContext } from './machine-context.ts';
 import type { SandboxRecord } from './records.ts';
 import { bindMount, containerSpec, type OciMount, type OciSpec } from './runtime/oci-spec.ts';
+import type { Runtime } from './runtime/runtime.ts';
 import type { SeccompProfile } from './runtime/seccomp-default.ts';
 import { type ContainerUser, resolveUser, userDatabase } from './runtime/users.ts';
 import { shmDir } from './sandbox-steps.ts';
@@ -56,11 +57,12 @@ export type BundleRequest = {
   readonly sandbox: SandboxRecord;
   readonly cgroupsPath: string;
   readonly targetPid?: number | undefined;
+  readonly runtime: Runtime;
 };
 
 /** Throws ImageNotFound, MountFailed, ConfigFailed. */
 export async function prepareBundle(machine: MachineContext, request: BundleRequest): Promise<void> {
-  const { config, instance, sandbox, cgroupsPath, targetPid } = request;
+  const { config, instance, sandbox, cgroupsPath, targetPid, runtime } = request;
   const { dirs, images, facts } = machine;
   const bundle = containerDir(dirs, instance);
   const rootfs = rootfsDir(bundle);
@@ -86,7 +88,7 @@ export async function prepareBundle(machine: MachineContext, request: BundleRequ
     mounts: [...podFileMounts(config, sandboxFiles, bundle), ...(await volumeMounts(machine, config))],
     shmDir: sandboxConfig.namespaces.ipc === 'node' ? '/dev/shm' : shmDir(sandboxFiles),
     seccomp: await seccompOf(config.security),
-    readyFilter: machine.readyFilter,
+    readyFilter: (profile) => machine.readyFilter(profile, runtime),
     facts,
   });
   if (spec.process.args.length === 0) {

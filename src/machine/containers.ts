@@ -143,6 +143,7 @@ export class Containers {
     const id = containerIdOf(instance);
     const sandbox = this.#sandboxFor(config);
     const cgroupsPath = record.cgroupPath;
+    const runtime = await this.#machine.runtimes.tried(config.runtimeHandler);
     await spans.measure(uid, `create ${name}: root file system and bundle`, () =>
       prepareBundle(this.#machine, {
         config,
@@ -150,13 +151,14 @@ export class Containers {
         sandbox,
         cgroupsPath,
         targetPid: this.#targetPid(config),
+        runtime,
       }),
     );
     const bundle = containerDir(this.#machine.dirs, instance);
     const { stdin, stdinOnce, tty } = config;
     const log = logPath(this.#machine.dirs, config.pod, name, attempt);
     const request = {
-      runtime: this.#machine.runtime,
+      runtime,
       id,
       name,
       bundle,
@@ -194,7 +196,7 @@ export class Containers {
     signal.throwIfAborted();
     const { qosClass } = this.#sandboxFor(config).config;
     const { pod, sandboxAttempt, name, attempt, image, imageId, tty } = config;
-    const { annotations, resources, terminationMessagePolicy } = config;
+    const { annotations, resources, terminationMessagePolicy, runtimeHandler } = config;
     const kept = {
       pod,
       sandboxAttempt,
@@ -206,6 +208,7 @@ export class Containers {
       annotations,
       resources,
       terminationMessagePolicy,
+      runtimeHandler,
     };
     const cgroupPath = join(this.#machine.cgroups.podPath(pod.uid, qosClass), id);
     const record: ContainerRecord = {
@@ -247,7 +250,9 @@ export class Containers {
     });
     try {
       const { pod, name } = record.config;
-      await spans.measure(pod.uid, `start ${name}: runtime`, () => runtimeStart(this.#machine.runtime, id));
+      await spans.measure(pod.uid, `start ${name}: runtime`, () =>
+        runtimeStart(this.#machine.runtimes.of(record.config.runtimeHandler), id),
+      );
     } catch (error) {
       if (this.#recordOf(id).phase === 'exited') return;
       return this.#failStart(id, errorText(error));
@@ -302,7 +307,9 @@ export class Containers {
     if (record.phase === 'exited' || record.phase === 'creating' || record.startError !== undefined) return;
     if (record.phase === 'starting') {
       // Not known from a runtime that hangs or lies: it is started once more, which a running one refuses.
-      const status = await runtimeStatus(this.#machine.runtime, id).catch(() => 'created');
+      const status = await runtimeStatus(this.#machine.runtimes.of(record.config.runtimeHandler), id).catch(
+        () => 'created',
+      );
       await this.#machine.records.updateContainer(id, {
         phase: status === 'created' ? 'created' : 'running',
       });

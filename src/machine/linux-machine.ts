@@ -26,7 +26,8 @@ import { podUsage } from './pod-usage.ts';
 import { type ContainerRecord, instanceOf, openRecords } from './records.ts';
 import { resizeContainer, resizePod } from './resize-resources.ts';
 import { infraSpec } from './runtime/oci-spec.ts';
-import { chooseRuntime, PROBE_ID, type RuntimeName } from './runtime/runtime.ts';
+import { chooseRuntime, PROBE_ID, type RuntimeName, tryRuntime } from './runtime/runtime.ts';
+import { createRuntimes } from './runtime/runtimes.ts';
 import { createSeccompFilters } from './runtime/seccomp-filter.ts';
 import { createSandbox, stopSandbox } from './sandbox.ts';
 import { createSandboxWatches, type SandboxWatches } from './sandbox-watches.ts';
@@ -110,21 +111,26 @@ export async function createLinuxMachine(options: LinuxMachineOptions): Promise<
   await clearProbe();
   if (options.podsTogether !== undefined)
     await cgroups.createPod(`/podwright-${instance}`, options.podsTogether);
+  const probe = {
+    probeDir: join(dirs.runDir, 'probe'),
+    probeSpec: infraSpec({ config: probeConfig(instance), ...infra, cgroupsPath: probePath, facts }),
+  };
   const { runtime, refused } = await chooseRuntime({
     root: runtimeRoot(dirs),
     wanted: options.runtime,
-    probeDir: join(dirs.runDir, 'probe'),
-    probeSpec: infraSpec({ config: probeConfig(instance), ...infra, cgroupsPath: probePath, facts }),
+    ...probe,
   }).finally(clearProbe);
   log.info('OCI runtime', { runtime: runtime.name, refused: refused.join('; ') });
+  const filters = createSeccompFilters(log);
   const listeners = new Set<(uid: PodUid) => void>();
   const records = await openRecords(dirs);
   const context: MachineContext = {
     dirs,
     runtime,
+    runtimes: createRuntimes(runtime, (other) => tryRuntime(other, probe).finally(clearProbe)),
     facts,
     // runc knows no such thing.
-    readyFilter: runtime.name === 'crun' ? createSeccompFilters(log) : () => undefined,
+    readyFilter: (profile, { name }) => (name === 'crun' ? filters(profile) : undefined),
     cgroups,
     records,
     network,
@@ -264,7 +270,11 @@ function machineOf(context: MachineContext, parts: Parts): Machine {
     exec: async (id, options) => {
       const record = running(id);
       return execInContainer(
-        { runtime: context.runtime, id, bundle: containerDir(dirs, instanceOf(record.config)) },
+        {
+          runtime: context.runtimes.of(record.config.runtimeHandler),
+          id,
+          bundle: containerDir(dirs, instanceOf(record.config)),
+        },
         options,
       );
     },

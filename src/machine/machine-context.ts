@@ -11,6 +11,7 @@ import type { Network } from './network/network.ts';
 import type { Records } from './records.ts';
 import type { MachineFacts } from './runtime/oci-spec.ts';
 import type { Runtime } from './runtime/runtime.ts';
+import type { Runtimes } from './runtime/runtimes.ts';
 import type { SeccompProfile } from './runtime/seccomp-default.ts';
 import type { VolumeAttributes } from './volumes/sub-path.ts';
 
@@ -35,10 +36,12 @@ export type Infra = { readonly rootfs: string; readonly args: readonly string[] 
 
 export type MachineContext = {
   readonly dirs: MachineDirs;
+  /** Of infra containers, and of containers that ask for no other. */
   readonly runtime: Runtime;
+  readonly runtimes: Runtimes;
   readonly facts: MachineFacts;
   /** The BPF of a seccomp profile, base64; undefined where the runtime makes it itself. */
-  readyFilter(profile: SeccompProfile): string | undefined;
+  readyFilter(profile: SeccompProfile, runtime: Runtime): string | undefined;
   readonly cgroups: Cgroups;
   readonly records: Records;
   readonly network: Network;

@@ -142,6 +142,8 @@ export type ContainerConfig = {
   readonly terminationMessagePolicy: 'File' | 'FallbackToLogsOnError';
   /** Process id namespace of this container instead of the sandbox's rule (ephemeral containers). */
   readonly targetContainer?: string | undefined;
+  /** A RuntimeClass's: "crun", "runc". Absent: the machine's own runtime. */
+  readonly runtimeHandler?: string | undefined;
   /** The agent's own notes, echoed by observe(): what a restarted engine must still know. */
   readonly annotations: Readonly<Record<string, string>>;
 };

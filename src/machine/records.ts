@@ -45,6 +45,7 @@ export type RememberedConfig = Pick<
   | 'annotations'
   | 'resources'
   | 'terminationMessagePolicy'
+  | 'runtimeHandler'
 >;
 
 export type ContainerRecord = {

@@ -76,6 +76,7 @@ const sources: Sources = {
   claim: (name) => claims[name],
   volume: (name) => volumes[name],
   driver: (name) => drivers[name],
+  runtimeClass: (name) => (name === 'small' ? { metadata: { name }, handler: 'runc' } : undefined),
   token: (_pod, { audience = 'api' }) => (audience === 'lost' ? undefined : `token for ${audience}`),
 };
 
@@ -253,6 +254,24 @@ test('OOM scores by QoS class, sidecars never above the apps', () => {
     oomScoreAdj(podOf({ initContainers: [helper], containers: [burstable] }), helper, memory),
     750,
   );
+});
+
+test('a RuntimeClass names the handler of every container, and its overhead widens the pod’s limits', () => {
+  const handlerOf = (runtimeClassName: string | undefined): string | undefined =>
+    configOf(container('a'), podOf({ runtimeClassName })).runtimeHandler;
+  assert.equal(handlerOf(undefined), undefined);
+  assert.equal(handlerOf('small'), 'runc');
+  assert.throws(() => handlerOf('absent'), { message: 'runtimeclass.node.k8s.io "absent" not found' });
+  const limits = { cpu: '500m', memory: '1Gi' };
+  const spec = {
+    overhead: { cpu: '100m', memory: '1Gi' },
+    containers: [container('a', { resources: { limits } })],
+  };
+  assert.deepEqual(podResources(podOf(spec)), {
+    cpuRequestMilli: 100,
+    cpuLimitMilli: 600,
+    memoryLimitBytes: 2 * 1024 ** 3,
+  });
 });
 
 test('the pod’s cgroup is limited only where all containers are', () => {

@@ -6,6 +6,7 @@ import type { User } from '../access/user.ts';
 import type { AdmissionContext, Kind, WritablePart } from '../kind.ts';
 import { podSecurity } from './pod-security.ts';
 import { rbacEscalation } from './rbac-escalation.ts';
+import { runtimeClassAdmission } from './runtime-class.ts';
 import { serviceAccountAdmission } from './service-account.ts';
 
 export type AdmissionWrite = {
@@ -28,7 +29,12 @@ export type AdmissionPlugin = {
   readonly validate?: (write: AdmissionWrite, context: AdmissionContext) => void;
 };
 
-const PLUGINS: readonly AdmissionPlugin[] = [serviceAccountAdmission, rbacEscalation, podSecurity];
+const PLUGINS: readonly AdmissionPlugin[] = [
+  serviceAccountAdmission,
+  runtimeClassAdmission,
+  rbacEscalation,
+  podSecurity,
+];
 
 export function mutateNew(context: AdmissionContext, write: AdmissionWrite): KubeObject {
   return PLUGINS.reduce(

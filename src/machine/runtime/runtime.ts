@@ -22,7 +22,7 @@ export type Runtime = {
 export const runtimeArgs = (runtime: Runtime): readonly string[] => [`--root=${runtime.root}`];
 
 /** crun first: it starts a container two to three times faster. */
-const PREFERENCE: readonly RuntimeName[] = ['crun', 'runc'];
+export const runtimeNames: readonly RuntimeName[] = ['crun', 'runc'];
 
 export type RuntimeChoice = {
   readonly runtime: Runtime;
@@ -84,7 +84,11 @@ export async function runtimeCreate(
 /** One per engine: what an engine left that was killed while it tried is found under the same name. */
 export const PROBE_ID = 'probe';
 
-async function tryRuntime(runtime: Runtime, { probeDir, probeSpec }: ChooseOptions): Promise<void> {
+/** Creates and deletes a container. Throws the runtime's reason. */
+export async function tryRuntime(
+  runtime: Runtime,
+  { probeDir, probeSpec }: Pick<ChooseOptions, 'probeDir' | 'probeSpec'>,
+): Promise<void> {
   await mkdir(probeDir, { recursive: true });
   await writeFileAtomic(join(probeDir, 'config.json'), JSON.stringify(probeSpec));
   try {
@@ -99,7 +103,7 @@ async function tryRuntime(runtime: Runtime, { probeDir, probeSpec }: ChooseOptio
 export async function chooseRuntime(options: ChooseOptions): Promise<RuntimeChoice> {
   await mkdir(options.root, { recursive: true, mode: 0o700 });
   const refused: string[] = [];
-  for (const name of options.wanted === undefined ? PREFERENCE : [options.wanted]) {
+  for (const name of options.wanted === undefined ? runtimeNames : [options.wanted]) {
     try {
       const runtime: Runtime = { name, path: findProgram(name), root: options.root };
       await tryRuntime(runtime, options);
