@@ -6,6 +6,7 @@ import { pathTexts } from '../kube/apply/field-set.ts';
 import { type Applied, applyConfiguration } from '../kube/apply/managed-fields.ts';
 import { fieldsOf } from '../kube/apply/typed-value.ts';
 import { decode, isJsonObject } from '../kube/decode.ts';
+import { requireAllowed } from './access/authorizer.ts';
 import { badRequest, notFoundError } from './api-error.ts';
 import { storeNew } from './create.ts';
 import type { Kind } from './kind.ts';
@@ -92,6 +93,10 @@ export async function applyObject(
       const why = `uid mismatch: the provided object specified uid ${config.metadata.uid}, and no existing object was found`;
       throw new PodwrightError('Conflict', why);
     }
+    // Who may only patch makes nothing.
+    const { group, plural: resource } = kind;
+    const create = { type: 'resource', verb: 'create', group, resource, namespace, name } as const;
+    requireAllowed(parts.admission.roles, request.user, create);
     const given = decodeBody(request, produce(undefined));
     const named = { ...given, metadata: { ...given.metadata, name } };
     const object = await storeNew(parts, request, named, (made) => withManagedFields(made, entries));

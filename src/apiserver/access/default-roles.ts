@@ -105,6 +105,11 @@ export const DEFAULT_ROLES: readonly ClusterRole[] = [
   role('system:aggregate-to-admin', ADMIN, addsTo('admin')),
   role('system:aggregate-to-edit', EDIT, addsTo('edit')),
   role('system:aggregate-to-view', VIEW, addsTo('view')),
+  role('system:aggregated-metrics-reader', [on('metrics.k8s.io', 'nodes pods', READ)], {
+    ...addsTo('admin'),
+    ...addsTo('edit'),
+    ...addsTo('view'),
+  }),
   role('system:auth-delegator', [
     on('authentication.k8s.io', 'tokenreviews', ['create']),
     on('authorization.k8s.io', 'subjectaccessreviews', ['create']),

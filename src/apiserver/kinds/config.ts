@@ -46,6 +46,9 @@ function mergeStringData(secret: Secret): Secret {
   return { ...rest, type: rest.type || 'Opaque', ...(count(data) > 0 ? { data } : {}) };
 }
 
+const TOKEN_TYPE = 'kubernetes.io/service-account-token';
+const TOKEN_WARNING = `Secret of type ${TOKEN_TYPE} is stored, but Podwright puts no token into it: pods have theirs without, and kubectl create token makes one`;
+
 export const secretKind = defineKind<Secret>({
   ...SECRETS,
   ...plain,
@@ -53,7 +56,12 @@ export const secretKind = defineKind<Secret>({
   shortNames: [],
   schema: 'Secret',
   selectableFields: ['type'],
-  strategy: { defaults: mergeStringData, validate: validateSecret, validateUpdate: validateSecretUpdate },
+  strategy: {
+    defaults: mergeStringData,
+    validate: validateSecret,
+    validateUpdate: validateSecretUpdate,
+    warnings: ({ type }) => (type === TOKEN_TYPE ? [TOKEN_WARNING] : []),
+  },
   columns: [
     nameColumn(),
     { name: 'Type', type: 'string', cell: ({ type }) => type ?? '' },
