@@ -71,6 +71,20 @@ test('a Role opens its namespace, a ClusterRole all; the rest is refused in Kube
   assert.match(await refused(['get', 'pods', ...AS_ALICE]), /pods is forbidden/);
 });
 
+test('who may only patch makes nothing by a server-side apply', { timeout: 60_000 }, async (t) => {
+  const { ok, refused } = kubectlOf(await apiRig(t));
+  await ok(['create', 'role', 'patcher', '--verb=patch,get', '--resource=configmaps']);
+  await ok(['create', 'rolebinding', 'patcher', '--role=patcher', '--user=alice']);
+  const map = '{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"m"},"data":{"a":"1"}}';
+  const apply = ['apply', '--server-side', '--force-conflicts', '--validate=false', '-f', '-'];
+  assert.match(
+    await refused([...apply, ...AS_ALICE], map),
+    /configmaps "m" is forbidden: User "alice" cannot create resource "configmaps"/,
+  );
+  await ok(apply, map);
+  await ok([...apply, ...AS_ALICE], map.replace('"1"', '"2"'));
+});
+
 test('kubectl auth: can-i, its list, whoami, and what others may', { timeout: 120_000 }, async (t) => {
   const rig = await apiRig(t);
   const { ok } = kubectlOf(rig);

@@ -202,6 +202,17 @@ test('a new pod gets its account, its pull secrets and one volume in all its con
   assert.deepEqual(changed.spec, spec);
 });
 
+test('a secret that Kubernetes would fill with a token is warned of', async (t) => {
+  const { kubectl } = await scene(t);
+  const secret = JSON.stringify({
+    apiVersion: 'v1',
+    kind: 'Secret',
+    type: 'kubernetes.io/service-account-token',
+    metadata: { name: 's', annotations: { 'kubernetes.io/service-account.name': 'default' } },
+  });
+  assert.match((await kubectl(['create', '-f', '-'], secret)).stderr, /Podwright puts no token into it/);
+});
+
 test('automount is the pod’s word, then the account’s; a missing account is refused; a static pod has none', async (t) => {
   const { http } = await scene(t);
   const { api } = http;
