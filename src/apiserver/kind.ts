@@ -28,7 +28,7 @@ export type AdmissionContext = {
   readonly clock: Clock;
   readonly roles: Roles;
   find(plural: string, key: { readonly namespace?: string; readonly name: string }): KubeObject | undefined;
-  list(plural: string, namespace: string): readonly KubeObject[];
+  list(plural: string, namespace?: string): readonly KubeObject[];
 };
 
 export type WritablePart = 'main' | 'status' | 'scale' | PartName;

@@ -2,8 +2,9 @@
 // one of those gets it again from controllers/namespace-objects.ts.
 import { isPodwrightError } from '../base/errors.ts';
 import type { ResourceApi } from '../client/resource-api.ts';
-import { CONFIG_MAPS, NAMESPACES, SERVICE_ACCOUNTS } from '../client/resources.ts';
+import { CONFIG_MAPS, NAMESPACES, PRIORITY_CLASSES, SERVICE_ACCOUNTS } from '../client/resources.ts';
 import { defaultServiceAccount, rootCaConfigMap } from '../kube/namespace-objects.ts';
+import { SYSTEM_PRIORITY_CLASSES } from '../kube/priority-classes.ts';
 
 const SYSTEM_NAMESPACES = ['default', 'kube-node-lease', 'kube-public', 'kube-system'];
 
@@ -25,6 +26,7 @@ export async function ensureNamespaceObjects(api: ResourceApi, namespace: string
 }
 
 export async function ensureSystemObjects(api: ResourceApi, ca: string): Promise<void> {
+  for (const one of SYSTEM_PRIORITY_CLASSES) await quietly(api.create(PRIORITY_CLASSES, one));
   for (const name of SYSTEM_NAMESPACES) await quietly(api.create(NAMESPACES, { metadata: { name } }));
   const { items } = await api.list(NAMESPACES);
   for (const { metadata } of items) await ensureNamespaceObjects(api, metadata?.name ?? '', ca);

@@ -14,6 +14,7 @@ import type {
   PodDisruptionBudget,
   PodGroup,
   RuntimeClass,
+  PriorityClass,
   Secret,
   Service,
   ServiceAccount,
@@ -82,6 +83,13 @@ export const CLUSTER_ROLE_BINDINGS: ResourceRef<ClusterRoleBinding> = {
 };
 /** Created at serviceaccounts/<name>/token. */
 export const TOKEN_REQUESTS = core<TokenRequest>('serviceaccounts', 'TokenRequest', true);
+export const PRIORITY_CLASSES: ResourceRef<PriorityClass> = {
+  group: 'scheduling.k8s.io',
+  version: 'v1',
+  plural: 'priorityclasses',
+  kind: 'PriorityClass',
+  namespaced: false,
+};
 /** Created at pods/<name>/binding. */
 export const BINDINGS = core<Binding>('bindings', 'Binding', true);
 /** Several that are committed together or not at all; Podwright's own. */

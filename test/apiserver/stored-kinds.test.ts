@@ -51,7 +51,7 @@ test('kubectl makes and shows them', { timeout: 300_000 }, async (t) => {
   assert.match(await cells('rolebinding'), /^rb Role\/r \d+s$/);
   assert.match(await cells('svc'), /^s ClusterIP <none> <none> 80\/TCP \d+s$/);
   assert.match(await cells('lease'), /^l me \d+s$/);
-  assert.match(await cells('pc'), /^high 1000 false \d+s PreemptLowerPriority$/);
+  assert.match(await cells('pc', 'high'), /^high 1000 false \d+s PreemptLowerPriority$/);
   assert.match(await cells('pdb'), /^b 1 N\/A 0 \d+s$/);
   assert.match(await cells('netpol'), /^np app=w \d+s$/);
 });

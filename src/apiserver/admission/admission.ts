@@ -5,6 +5,7 @@ import type { KubeObject } from '../../client/resource-api.ts';
 import type { User } from '../access/user.ts';
 import type { AdmissionContext, Kind, WritablePart } from '../kind.ts';
 import { podSecurity } from './pod-security.ts';
+import { priorityAdmission } from './priority.ts';
 import { rbacEscalation } from './rbac-escalation.ts';
 import { runtimeClassAdmission } from './runtime-class.ts';
 import { serviceAccountAdmission } from './service-account.ts';
@@ -32,6 +33,7 @@ export type AdmissionPlugin = {
 const PLUGINS: readonly AdmissionPlugin[] = [
   serviceAccountAdmission,
   runtimeClassAdmission,
+  priorityAdmission,
   rbacEscalation,
   podSecurity,
 ];

@@ -10,7 +10,6 @@ import { validateEphemeralUpdate } from '../../kube/validation/ephemeral.ts';
 import { validatePod } from '../../kube/validation/pod.ts';
 import { validatePodUpdate } from '../../kube/validation/pod-update.ts';
 import { validateResize } from '../../kube/validation/resize.ts';
-import { forbiddenError } from '../api-error.ts';
 import { type Column, defineKind } from '../kind.ts';
 import { ageColumn, ageOf, nameColumn } from './columns.ts';
 
@@ -26,8 +25,6 @@ function admit(pod: Pod): void {
   if ((pod.spec?.ephemeralContainers ?? []).length > 0) {
     throw invalidError({ ...PODS, name }, [forbidden('spec.ephemeralContainers', 'cannot be set on create')]);
   }
-  const priority = pod.spec?.priorityClassName;
-  if (priority) throw forbiddenError(PODS, name, `no PriorityClass with name ${priority} was found`);
 }
 
 function takeEphemeralContainers(wanted: Pod, current: Pod): Pod {

@@ -6,7 +6,8 @@ import type {
   PriorityClass,
   Workload,
 } from '../../kube/api-types.ts';
-import { type FieldError, invalid, required, tooMany } from '../../kube/field-error.ts';
+import { type FieldError, forbidden, invalid, required, tooMany } from '../../kube/field-error.ts';
+import { SYSTEM_PRIORITY_CLASSES, USER_PRIORITY_MAX } from '../../kube/priority-classes.ts';
 import { ageColumn } from './columns.ts';
 import { number, storedKind, text } from './stored-kind.ts';
 
@@ -36,6 +37,23 @@ function unenforced({
   );
 }
 
+/** Names and values above the users' are the system's own. */
+function validatePriorityClass({ metadata, value = 0 }: PriorityClass): FieldError[] {
+  const { name = '' } = metadata ?? {};
+  const system = SYSTEM_PRIORITY_CLASSES.find((one) => one.metadata?.name === name);
+  if (system !== undefined) {
+    if (value === system.value) return [];
+    return [forbidden('value', `value of priority class ${name} is ${system.value}`)];
+  }
+  const why = 'priority class names with system- prefix are reserved for system use only';
+  return [
+    ...(name.startsWith('system-') ? [forbidden('metadata.name', why)] : []),
+    ...(value > USER_PRIORITY_MAX
+      ? [forbidden('value', `maximum allowed value of a user defined priority is ${USER_PRIORITY_MAX}`)]
+      : []),
+  ];
+}
+
 export const SCHEDULING_KINDS = [
   storedKind<PriorityClass>({
     group,
@@ -44,6 +62,7 @@ export const SCHEDULING_KINDS = [
     scope: 'Cluster',
     shortNames: ['pc'],
     immutable: ['value', 'preemptionPolicy'],
+    validate: validatePriorityClass,
     defaults: (object) => ({ preemptionPolicy: 'PreemptLowerPriority', ...object }),
     columns: [
       number('Value', ({ value }) => value),

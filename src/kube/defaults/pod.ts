@@ -1,5 +1,5 @@
 // What Kubernetes fills into a pod that leaves it out (pkg/apis/core/v1/defaults.go, and the admission plug-ins that run
-// in every cluster: ServiceAccount, Priority). Pure; each function returns a new object that shares the given parts.
+// in every cluster: ServiceAccount). Pure; each function returns a new object that shares the given parts.
 import type {
   Container,
   ContainerPort,
@@ -166,8 +166,6 @@ function defaultSpec(spec: PodSpec): PodSpec {
       securityContext: {},
       schedulerName: 'default-scheduler',
       enableServiceLinks: true,
-      preemptionPolicy: 'PreemptLowerPriority',
-      priority: 0,
     },
     {
       ...spec,
