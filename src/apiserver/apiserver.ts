@@ -10,9 +10,12 @@ import type { Store } from '../store/store.ts';
 import { storedRoles } from './access/authorizer.ts';
 import { ensureSystemRoles } from './access/system-roles.ts';
 import { createTokenSigner } from './access/token-signer.ts';
+import { runDefinitionKeeper } from './custom/definition-keeper.ts';
+import { createKindTable } from './custom/kind-table.ts';
 import { scheduleEventExpiry } from './event-expiry.ts';
 import { type Listening, type ListenOptions, listen } from './http/listen.ts';
 import { ensureAuthority } from './http/pki.ts';
+import { ownsObjects } from './kind.ts';
 import { KINDS } from './kinds.ts';
 import { ensureKubernetesService } from './kubernetes-service.ts';
 import { runNamespaceCleaner } from './namespace-cleaner.ts';
@@ -57,11 +60,14 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
   const { store, clock, log, dataDir } = options;
   const authority = await ensureAuthority(join(dataDir, 'pki'));
   const ca = authority.ca.certificate;
+  const kinds = createKindTable(store, KINDS);
   const parts: ServerParts = {
     store,
     clock,
     tokens: createTokenSigner(authority.serviceAccountKey),
-    kinds: KINDS,
+    get kinds() {
+      return kinds();
+    },
     ledger: createNodeLedger(store),
     admission: {
       clock,
@@ -90,10 +96,11 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
   const uncount = countObjects(parts);
   const ended = new AbortController();
   const cleaner = runNamespaceCleaner(parts, log, ended.signal);
+  const keeper = runDefinitionKeeper(parts, log, ended.signal);
   scheduleEventExpiry(parts, log, ended.signal);
   return {
     resources,
-    kinds: () => parts.kinds.filter(({ view }) => view === undefined),
+    kinds: () => parts.kinds.filter((kind) => ownsObjects(kind) && kind.verbs === undefined),
     ca,
     listen: async (where) => {
       const { serviceAddress } = where;
@@ -103,7 +110,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     close: async () => {
       ended.abort();
       uncount();
-      await cleaner;
+      await Promise.all([cleaner, keeper]);
     },
   };
 }

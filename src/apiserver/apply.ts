@@ -5,10 +5,11 @@ import type { ManagedFieldsEntry } from '../kube/api-types.ts';
 import { pathTexts } from '../kube/apply/field-set.ts';
 import { type Applied, applyConfiguration } from '../kube/apply/managed-fields.ts';
 import { fieldsOf } from '../kube/apply/typed-value.ts';
-import { decode, isJsonObject } from '../kube/decode.ts';
+import { isJsonObject } from '../kube/decode.ts';
 import { requireAllowed } from './access/authorizer.ts';
 import { badRequest, notFoundError } from './api-error.ts';
 import { storeNew } from './create.ts';
+import { decodeType } from './decode-type.ts';
 import type { Kind } from './kind.ts';
 import { kindStore } from './kind-store.ts';
 import { shapeOf, withManagedFields, writerOf } from './managed-fields.ts';
@@ -42,7 +43,7 @@ function lastApplied(kind: Kind, live: unknown): ReadonlySet<string> {
   const text = (live as KubeObject).metadata?.annotations?.[LAST_APPLIED];
   if (text === undefined) return new Set();
   try {
-    const config = decode<KubeObject>(kind.schema, JSON.parse(text));
+    const config = decodeType(kind, JSON.parse(text));
     return new Set(config.ok ? pathTexts(fieldsOf(config.object, shapeOf(kind))) : []);
   } catch {
     // Whoever wrote the annotation: it is no configuration, so it gives nothing away.

@@ -1,4 +1,5 @@
 // POST: decode, name, default, admit, validate, store.
+import { PodwrightError } from '../base/errors.ts';
 import type { KubeObject } from '../client/resource-api.ts';
 import type { Namespace, ObjectMeta } from '../kube/api-types.ts';
 import { invalidError } from '../kube/field-error.ts';
@@ -70,6 +71,10 @@ export async function storeNew(
     trackedWrite(request, { object, wanted: {} }, nowMs),
 ): Promise<KubeObject> {
   const { kind } = request;
+  if (kind.isEnding === true) {
+    const why = 'create not allowed while custom resource definition is terminating';
+    throw new PodwrightError('MethodNotAllowed', why);
+  }
   const namespace = namespaceOf(request, given);
   const { name: givenName, generateName, namespace: ownNamespace, ...others } = given.metadata ?? {};
   const name = givenName || (generateName ? generatedName(generateName) : undefined);

@@ -2,6 +2,8 @@
 // defaults, validation, selectors and Table output all follow from it.
 import type { Clock } from '../base/clock.ts';
 import type { KubeObject, ResourceRef } from '../client/resource-api.ts';
+import type { Shape } from '../kube/apply/typed-value.ts';
+import type { Schema } from '../kube/custom/structural-schema.ts';
 import type { FieldError } from '../kube/field-error.ts';
 import type { Roles } from './access/rbac.ts';
 import type { User } from './access/user.ts';
@@ -74,10 +76,12 @@ export type Strategy<T> = {
 /** One column of `kubectl get`. `priority` 1 shows with -o wide only. */
 export type Column<T> = {
   readonly name: string;
-  readonly type: 'string' | 'integer' | 'date';
-  readonly priority?: 1;
+  readonly type: 'string' | 'integer' | 'number' | 'boolean' | 'date';
+  readonly priority?: number;
+  readonly format?: string;
   readonly description?: string;
-  readonly cell: (object: T, nowMs: number) => string | number;
+  /** Null: there is nothing to show. */
+  readonly cell: (object: T, nowMs: number) => string | number | boolean | null;
 };
 
 export type Kind<T extends KubeObject = KubeObject> = ResourceRef<T> & {
@@ -87,8 +91,11 @@ export type Kind<T extends KubeObject = KubeObject> = ResourceRef<T> & {
   readonly subresources: readonly Subresource[];
   /** Absent: all. Only of kinds that are not stored. */
   readonly verbs?: readonly ('get' | 'list' | 'create')[];
-  /** The type in api-schema.json. */
+  /** The type in api-schema.json; "" for a custom resource, whose type is `custom`. */
   readonly schema: string;
+  readonly custom?: CustomType | undefined;
+  /** Its definition is being deleted: nothing new is made. */
+  readonly isEnding?: boolean | undefined;
   /** What metadata.name must be: a DNS subdomain, a DNS label, or what can be a part of a path. */
   readonly nameRule: 'subdomain' | 'label' | 'pathSegment';
   /** Paths that field selectors may use, beside metadata.name and metadata.namespace. */
@@ -111,6 +118,13 @@ export type ReviewContext = {
   readonly namespace?: string | undefined;
 };
 export type Review<T> = (object: T, context: ReviewContext) => T | Promise<T>;
+
+export type CustomType = { readonly schema: Schema; readonly shape: Shape; readonly listKind: string };
+
+/** Of the kinds that show the same objects, the one that stands for them. */
+export function ownsObjects({ view, group, version }: Kind): boolean {
+  return view === undefined || (view.of.group === group && view.of.version === version);
+}
 
 export type ScaleSource = {
   readonly specReplicas: readonly string[];

@@ -4,6 +4,7 @@ import type { Kind } from './kind.ts';
 import { ACCESS_KINDS } from './kinds/access.ts';
 import { CLUSTER_KINDS } from './kinds/cluster.ts';
 import { configMapKind, secretKind, serviceAccountKind } from './kinds/config.ts';
+import { customResourceDefinitionKind } from './kinds/custom-resource-definitions.ts';
 import { eventKind } from './kinds/events.ts';
 import { newEventKind } from './kinds/events-v1.ts';
 import { namespaceKind } from './kinds/namespaces.ts';
@@ -22,6 +23,7 @@ import { WORKLOAD_KINDS } from './kinds/workloads.ts';
 export const KINDS: readonly Kind[] = [
   configMapKind,
   csiDriverKind,
+  customResourceDefinitionKind,
   eventKind,
   newEventKind,
   namespaceKind,

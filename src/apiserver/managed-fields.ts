@@ -8,7 +8,7 @@ import { withMeta } from './object-meta.ts';
 import { groupVersion, type WriteRequest } from './request.ts';
 
 export function shapeOf(kind: Kind): Shape {
-  return structShape(kind.schema);
+  return kind.custom?.shape ?? structShape(kind.schema);
 }
 
 export function writerOf({ kind, part, fieldManager }: WriteRequest, nowMs: number): Writer {

@@ -6,6 +6,7 @@ import type { Log } from '../base/log.ts';
 import type { KubeObject } from '../client/resource-api.ts';
 import { NAMESPACES } from '../client/resources.ts';
 import { deleteObject } from './delete.ts';
+import { ownsObjects } from './kind.ts';
 import { stamped } from './object-meta.ts';
 import type { ServerParts } from './request.ts';
 import { storageKey, storagePrefix } from './storage-key.ts';
@@ -14,7 +15,7 @@ type Content = { readonly kind: ServerParts['kinds'][number]; readonly object: K
 
 function contentsOf(parts: ServerParts, namespace: string): Content[] {
   return parts.kinds
-    .filter((kind) => kind.namespaced && kind.view === undefined)
+    .filter((kind) => kind.namespaced && ownsObjects(kind))
     .flatMap((kind) => {
       const page = parts.store.list({ prefix: storagePrefix(kind, namespace) });
       return page.values.map((object) => ({ kind, object }));

@@ -1,10 +1,12 @@
 // How many objects of each kind there are, and how far the store has counted.
 import { figures } from '../base/figures.ts';
+import { ownsObjects } from './kind.ts';
 import type { ServerParts } from './request.ts';
 import { storagePrefix } from './storage-key.ts';
 
 /** Returns the undo. */
-export function countObjects({ kinds, store }: ServerParts): () => void {
+export function countObjects(parts: ServerParts): () => void {
+  const { store } = parts;
   const undo = [
     figures.gauge(
       {
@@ -12,7 +14,7 @@ export function countObjects({ kinds, store }: ServerParts): () => void {
         help: 'Number of stored objects at the time of last check split by kind.',
       },
       () =>
-        kinds.map((kind) => {
+        parts.kinds.filter(ownsObjects).map((kind) => {
           const { group, plural: resource } = kind;
           return { labels: { group, resource }, value: store.count(storagePrefix(kind)) };
         }),

@@ -2,11 +2,11 @@
 import { randomUUID } from 'node:crypto';
 import type { Clock } from '../base/clock.ts';
 import type { KubeObject } from '../client/resource-api.ts';
-import { decode } from '../kube/decode.ts';
 import type { Store } from '../store/store.ts';
 import type { TokenSigner } from './access/token-signer.ts';
 import type { User } from './access/user.ts';
 import { badRequest } from './api-error.ts';
+import { decodeType } from './decode-type.ts';
 import type { AdmissionContext, Kind, WritablePart } from './kind.ts';
 import type { NodeLedger } from './node-ledger.ts';
 
@@ -84,7 +84,7 @@ export function tellFields(
   if (request.fieldValidation === 'Warn') texts.forEach(request.warn);
 }
 
-type BodyType = Pick<Kind, 'group' | 'version' | 'kind' | 'schema'>;
+type BodyType = Pick<Kind, 'group' | 'version' | 'kind' | 'schema' | 'custom'>;
 
 /** Untrusted body to object: structure checked, unknown fields treated as the request wants. @throws BadRequest */
 export function decodeBody(request: WriteRequest, body: unknown): KubeObject {
@@ -95,7 +95,7 @@ export function decodeBody(request: WriteRequest, body: unknown): KubeObject {
 export function decodeAs(request: WriteRequest, kind: BodyType, body: unknown): KubeObject {
   if (body === undefined)
     throw badRequest(`the object provided is unrecognized (must be of type ${kind.kind}): the body is empty`);
-  const decoded = decode<KubeObject>(kind.schema, body);
+  const decoded = decodeType(kind, body);
   if (!decoded.ok) throw cannotBeHandled(kind, decoded.message);
   const { object, unknownFields } = decoded;
   const expected = groupVersion(kind);

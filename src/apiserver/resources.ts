@@ -37,7 +37,8 @@ function writeRequest(kind: Kind, object: KubeObject, options: WriteOptions): Wr
 
 export function createResources(parts: ServerParts): ResourceApi {
   const kindOf = (ref: ResourceRef): Kind => {
-    const kind = parts.kinds.find((one) => one.plural === ref.plural && one.group === ref.group);
+    const all = parts.kinds.filter((one) => one.plural === ref.plural && one.group === ref.group);
+    const kind = all.find(({ version }) => version === ref.version) ?? all[0];
     if (kind !== undefined) return kind;
     throw new PodwrightError('NotFound', `the server could not find the requested resource (${ref.plural})`);
   };

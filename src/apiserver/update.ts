@@ -1,6 +1,7 @@
 // PUT and PATCH: the new object is decided on the newest one inside the store's write, so that no patch is ever lost to a
 // race; only a client that names a resourceVersion can get a Conflict.
 import { isDeepStrictEqual } from 'node:util';
+import { PodwrightError } from '../base/errors.ts';
 import type { KubeObject, PatchType } from '../client/resource-api.ts';
 import { invalidError } from '../kube/field-error.ts';
 import { applyJsonPatch } from '../kube/patch/json-patch.ts';
@@ -76,9 +77,18 @@ function checkUpdate({ kind, part }: WriteRequest, object: KubeObject, current: 
   if (errors.length > 0) throw invalidError({ ...kind, name: object.metadata?.name ?? '' }, errors);
 }
 
+const NO_STRATEGIC_MERGE =
+  'the body of the request was in an unknown format - accepted media types include: application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml';
+
+/** What generation counts the changes of: the spec, and of a custom resource everything but metadata and status. */
+function wantsOf(kind: Kind, object: KubeObject): unknown {
+  const { metadata: _, status, spec, apiVersion: __, ...rest } = object as KubeObject & Parts;
+  if (kind.custom === undefined) return spec;
+  return kind.subresources.includes('status') ? { spec, ...rest } : { spec, status, ...rest };
+}
+
 function withGeneration(kind: Kind, object: KubeObject, current: KubeObject): KubeObject {
-  const specOf = (one: KubeObject): unknown => (one as KubeObject & Parts).spec;
-  if (!kind.hasGeneration || isDeepStrictEqual(specOf(object), specOf(current))) return object;
+  if (!kind.hasGeneration || isDeepStrictEqual(wantsOf(kind, object), wantsOf(kind, current))) return object;
   return withMeta(object, { generation: (current.metadata?.generation ?? 0) + 1 });
 }
 
@@ -151,13 +161,18 @@ export type Patch = {
 };
 
 /** The document, which is of the kind, as the patch leaves it. @throws BadRequest, Invalid */
-export function applyPatch(kind: Pick<Kind, 'schema'>, current: object, { type, body }: Patch): unknown {
+export function applyPatch(
+  kind: Pick<Kind, 'schema' | 'custom'>,
+  current: object,
+  { type, body }: Patch,
+): unknown {
   switch (type) {
     case 'application/json-patch+json':
       return applyJsonPatch(current, body);
     case 'application/merge-patch+json':
       return applyMergePatch(current, body);
     case 'application/strategic-merge-patch+json':
+      if (kind.custom !== undefined) throw new PodwrightError('UnsupportedMediaType', NO_STRATEGIC_MERGE);
       return applyStrategicMergePatch(current, body, kind.schema);
   }
 }

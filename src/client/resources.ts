@@ -5,6 +5,7 @@ import type {
   ClusterRoleBinding,
   ConfigMap,
   CSIDriver,
+  CustomResourceDefinition,
   Event,
   Namespace,
   Node,
@@ -88,6 +89,13 @@ export const PRIORITY_CLASSES: ResourceRef<PriorityClass> = {
   version: 'v1',
   plural: 'priorityclasses',
   kind: 'PriorityClass',
+  namespaced: false,
+};
+export const CUSTOM_RESOURCE_DEFINITIONS: ResourceRef<CustomResourceDefinition> = {
+  group: 'apiextensions.k8s.io',
+  version: 'v1',
+  plural: 'customresourcedefinitions',
+  kind: 'CustomResourceDefinition',
   namespaced: false,
 };
 /** Created at pods/<name>/binding. */

@@ -1,4 +1,5 @@
 // What the server offers, from the table of kinds: /version, /api, /apis, the resource lists and their aggregated form.
+import { byPriority } from '../custom/custom-kind.ts';
 import type { Kind, Subresource } from '../kind.ts';
 import { groupVersion } from '../request.ts';
 
@@ -42,6 +43,14 @@ export const VERSION = {
 };
 
 type GroupVersion = { readonly group: string; readonly version: string; readonly kinds: readonly Kind[] };
+
+/** The versions of each group, the preferred one first. */
+function byGroup(versions: readonly GroupVersion[]): [string, GroupVersion[]][] {
+  return [...Map.groupBy(versions, ({ group }) => group)].map(([group, members]) => [
+    group,
+    members.sort((a, b) => byPriority(a.version, b.version)),
+  ]);
+}
 
 function groupVersions(kinds: readonly Kind[]): GroupVersion[] {
   const grouped = Map.groupBy(kinds, groupVersion);
@@ -107,12 +116,11 @@ function aggregatedResource(kind: Kind): unknown {
 }
 
 function aggregated(versions: readonly GroupVersion[]): unknown {
-  const byGroup = Map.groupBy(versions, ({ group }) => group);
   return {
     kind: 'APIGroupDiscoveryList',
     apiVersion: 'apidiscovery.k8s.io/v2',
     metadata: {},
-    items: [...byGroup].map(([group, members]) => ({
+    items: byGroup(versions).map(([group, members]) => ({
       metadata: { name: group, creationTimestamp: null },
       versions: members.map(({ version, kinds }) => ({
         version,
@@ -151,9 +159,7 @@ export function discovery(path: string, accept: string, kinds: readonly Kind[]):
   }
   if (path === '/apis') {
     if (wantsAggregated) return { body: aggregated(named), contentType: AGGREGATED_TYPE };
-    const groups = [...Map.groupBy(named, (one) => one.group)].map(([name, members]) =>
-      apiGroup(name, members),
-    );
+    const groups = byGroup(named).map(([name, members]) => apiGroup(name, members));
     return plain({ kind: 'APIGroupList', apiVersion: 'v1', groups });
   }
   const wanted = root === 'api' ? { group: '', version: group } : { group, version };

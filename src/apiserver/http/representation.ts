@@ -49,10 +49,10 @@ function partial(object: KubeObject): KubeObject {
 }
 
 function columnDefinitions(kind: Kind): unknown[] {
-  return kind.columns.map(({ name, type, priority, description }) => ({
+  return kind.columns.map(({ name, type, priority, description, format }) => ({
     name,
     type,
-    format: name === 'Name' ? 'name' : '',
+    format: name === 'Name' ? 'name' : (format ?? ''),
     description: description ?? '',
     priority: priority ?? 0,
   }));
@@ -89,7 +89,8 @@ export function presenter(kind: Kind, { as, include }: Representation): Presente
       const apiVersion = kind.group === '' ? kind.version : `${kind.group}/${kind.version}`;
       return {
         one: (object) => object,
-        listHead: (metadata) => head({ kind: `${kind.kind}List`, apiVersion, metadata }, 'items'),
+        listHead: (metadata) =>
+          head({ kind: kind.custom?.listKind ?? `${kind.kind}List`, apiVersion, metadata }, 'items'),
         item: (object) => object,
       };
     }

@@ -11,6 +11,8 @@ export type Shape =
   /** Free-form: objects are shared field by field, lists are owned whole. */
   | { readonly kind: 'free' }
   | { readonly kind: 'struct'; readonly type: TypeSchema }
+  /** Of a custom resource's schema. */
+  | { readonly kind: 'record'; readonly fieldOf: (name: string) => Shape }
   | { readonly kind: 'map'; readonly element: Shape }
   | { readonly kind: 'set' }
   | { readonly kind: 'items'; readonly keys: readonly string[]; readonly element: Shape };
@@ -91,6 +93,8 @@ function branchesOf(value: unknown, shape: Shape): Branches | undefined {
         return schema === undefined ? LEAF : fieldShape(`${name}.${field}`, schema);
       });
     }
+    case 'record':
+      return isJsonObject(value) ? objectBranches(value, shape.fieldOf) : undefined;
     case 'map':
       return isJsonObject(value) ? objectBranches(value, () => shape.element) : undefined;
     case 'set':

@@ -5,6 +5,7 @@ import { ATOMIC_FIELDS, ATOMIC_TYPES, LIST_TYPES } from '../../../kube/apply/lis
 import { MERGE_KEYS, RETAIN_KEYS } from '../../../kube/patch/merge-keys.ts';
 import { type FieldSchema, findType, type TypeSchema, typeSchema } from '../../../kube/schema.ts';
 import type { Kind } from '../../kind.ts';
+import { customDefinition, customDefinitionName } from './custom.ts';
 
 export type Json = { readonly [key: string]: unknown };
 export type Version = 'v2' | 'v3';
@@ -45,6 +46,12 @@ const PREFIXES: Readonly<Record<Version, string>> = { v2: '#/definitions/', v3: 
 export function reference(word: string, version: Version): Json {
   const definition = SCALARS[word]?.definition ?? findType(word)?.definition;
   return definition === undefined ? (PRIMITIVES[word] ?? {}) : { $ref: PREFIXES[version] + definition };
+}
+
+/** The kind's own definition. */
+export function kindReference(kind: Kind, version: Version): Json {
+  if (kind.custom === undefined) return reference(kind.schema, version);
+  return { $ref: PREFIXES[version] + customDefinitionName(kind) };
 }
 
 function shaped({ shape, word }: FieldSchema, version: Version): Json {
@@ -134,11 +141,17 @@ function typesOf(roots: readonly string[]): string[] {
 
 /** Every definition that the kinds are made of, by Kubernetes' name. */
 export function definitionsOf(kinds: readonly Kind[], docs: TypeDocs, version: Version): Json {
-  const roots = [...kinds.map(({ schema }) => schema), 'Status', 'DeleteOptions'];
+  const roots = [...kinds.map(({ schema }) => schema), 'ObjectMeta', 'Status', 'DeleteOptions'];
   const scalars = Object.values(SCALARS).map((scalar) => [scalar.definition, scalar[version]] as const);
   const types = typesOf(roots).map((name) => {
     const type = typeSchema(name);
     return [type.definition, typeDefinition(type, kinds, { version, docs: docs[name] ?? {} })] as const;
   });
-  return Object.fromEntries([...scalars, ...types]);
+  const customs = kinds
+    .filter(({ custom }) => custom !== undefined)
+    .map((kind) => {
+      const metadata = shaped({ shape: 'one', word: 'ObjectMeta' }, version);
+      return [customDefinitionName(kind), customDefinition(kind, version, metadata)] as const;
+    });
+  return Object.fromEntries([...scalars, ...types, ...customs]);
 }

@@ -1,7 +1,7 @@
 // The operations of OpenAPI version 3: what kubectl reads to learn which parameters a kind's verbs take.
 import type { Kind } from '../../kind.ts';
 import { groupVersion } from '../../request.ts';
-import { type Json, reference } from './definitions.ts';
+import { type Json, kindReference } from './definitions.ts';
 
 const parameter = (name: string, place: 'query' | 'path' = 'query'): Json => ({
   name,
@@ -14,14 +14,14 @@ const WRITE_PARAMETERS = ['dryRun', 'fieldManager', 'fieldValidation'].map((name
 
 function operation(kind: Kind, action: string, parameters: readonly Json[] = []): Json {
   const { group, version, kind: name } = kind;
-  const content = { 'application/json': { schema: reference(kind.schema, 'v3') } };
+  const content = { 'application/json': { schema: kindReference(kind, 'v3') } };
   return {
     'x-kubernetes-action': action,
     'x-kubernetes-group-version-kind': { group, version, kind: name },
     parameters,
     responses: { 200: { description: 'OK', content } },
     ...(['post', 'put'].includes(action)
-      ? { requestBody: { content: { '*/*': { schema: reference(kind.schema, 'v3') } } } }
+      ? { requestBody: { content: { '*/*': { schema: kindReference(kind, 'v3') } } } }
       : {}),
   };
 }
