@@ -1,5 +1,5 @@
 // POST: decode, name, default, admit, validate, store.
-import { PodwrightError } from '../base/errors.ts';
+import { isPodwrightError, PodwrightError } from '../base/errors.ts';
 import type { KubeObject } from '../client/resource-api.ts';
 import type { Namespace, ObjectMeta } from '../kube/api-types.ts';
 import { invalidError } from '../kube/field-error.ts';
@@ -56,10 +56,28 @@ export async function createObject(
   const object = decodeBody(request, body);
   const { kind, user, namespace } = request;
   const { review } = kind.strategy;
-  if (review === undefined) return storeNew(parts, request, object);
+  if (review === undefined) return storeNamed(parts, request, object);
   // Go has no absent struct: who asks nothing is told what is missing.
   const asked = { spec: {}, ...object };
   return review(asked, { parts, roles: parts.admission.roles, user, namespace });
+}
+
+/** A made-up name that is taken is made up again (KEP-4420), so often. */
+const NAME_TRIES = 8;
+
+async function storeNamed(
+  parts: ServerParts,
+  request: WriteRequest,
+  object: KubeObject,
+): Promise<KubeObject> {
+  const { name, generateName } = object.metadata ?? {};
+  for (let tries = name || !generateName ? NAME_TRIES : 1; ; tries++) {
+    try {
+      return await storeNew(parts, request, object);
+    } catch (error) {
+      if (tries >= NAME_TRIES || !isPodwrightError(error, 'AlreadyExists')) throw error;
+    }
+  }
 }
 
 /** `track` says who owns the fields of the new object. */

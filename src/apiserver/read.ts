@@ -9,6 +9,7 @@ import type {
   WatchEvent,
   WatchOptions,
 } from '../client/resource-api.ts';
+import { findType } from '../kube/schema.ts';
 import { parseFieldSelector, parseLabelSelector } from '../kube/selectors.ts';
 import type { Change } from '../store/history.ts';
 import { badRequest, notFoundError } from './api-error.ts';
@@ -23,11 +24,18 @@ export function getObject(parts: ServerParts, kind: Kind, key: ObjectKey): KubeO
   return object;
 }
 
-/** The text of a selectable field: "" when it is absent, so that "spec.nodeName=" finds unbound pods. */
-function fieldText(object: KubeObject, path: string): string {
+/** What an absent field reads as: Go's zero value, so that "spec.nodeName=" finds unbound pods. */
+function zeroText(kind: Kind, path: string): string {
+  let word = kind.schema;
+  for (const field of path.split('.')) word = findType(word)?.fields.get(field)?.word ?? '';
+  if (word === 'boolean') return 'false';
+  return word === 'int32' || word === 'int64' ? '0' : '';
+}
+
+function fieldText(object: KubeObject, path: string, zero: string): string {
   let value: unknown = object;
   for (const part of path.split('.')) value = (value as { [key: string]: unknown } | undefined)?.[part];
-  return value === undefined || value === null ? '' : String(value);
+  return value === undefined || value === null ? zero : String(value);
 }
 
 /** @throws BadRequest for selectors that do not parse. */
@@ -36,10 +44,12 @@ export function matcher(kind: Kind, options: ListOptions): (object: KubeObject) 
   const paths = ['metadata.name', 'metadata.namespace', ...kind.selectableFields];
   const fields = parseFieldSelector(options.fieldSelector, paths);
   if (!options.labelSelector && !options.fieldSelector) return () => true;
-  const used = paths.filter((path) => options.fieldSelector?.includes(path) === true);
+  const used = paths
+    .filter((path) => options.fieldSelector?.includes(path) === true)
+    .map((path) => [path, zeroText(kind, path)] as const);
   return (object) =>
     labels(object.metadata?.labels ?? {}) &&
-    fields(Object.fromEntries(used.map((path) => [path, fieldText(object, path)])));
+    fields(Object.fromEntries(used.map(([path, zero]) => [path, fieldText(object, path, zero)])));
 }
 
 type ContinueToken = { readonly revision: number; readonly after: string };
@@ -80,14 +90,20 @@ function checkNotFuture({ store }: ServerParts, wanted: Revision): void {
 export type List = ObjectList<KubeObject> & { readonly remainingItemCount?: number };
 
 /** All pages of one list show the state of its first page's revision. @throws Expired when that is forgotten. */
-export function listObjects(parts: ServerParts, kind: Kind, options: ListOptions): List {
+export function listObjects(
+  parts: ServerParts,
+  kind: Kind,
+  options: ListOptions & { readonly exact?: boolean },
+): List {
   const prefix = storagePrefix(kind, options.namespace);
   const token = options.continue ? decodeToken(options.continue, prefix) : undefined;
-  if (options.resourceVersion) checkNotFuture(parts, parseRevision(options.resourceVersion));
+  const wanted = options.resourceVersion ? parseRevision(options.resourceVersion) : undefined;
+  if (wanted !== undefined) checkNotFuture(parts, wanted);
+  const at = token === undefined ? (options.exact === true ? wanted : undefined) : revision(token.revision);
   const page = kindStore(parts.store, kind).list({
     namespace: options.namespace,
     after: token?.after,
-    at: token === undefined ? undefined : revision(token.revision),
+    at,
     limit: options.limit === undefined || options.limit <= 0 ? undefined : options.limit,
     where: matcher(kind, options),
   });
@@ -117,14 +133,17 @@ function eventOf(
 export async function* watchObjects(
   parts: ServerParts,
   kind: Kind,
-  options: WatchOptions,
+  options: WatchOptions & { readonly withoutInitial?: boolean },
 ): AsyncGenerator<WatchEvent<KubeObject>, void, void> {
   const sees = matcher(kind, options);
   const { namespace } = options;
   const store = kindStore(parts.store, kind);
   const isFromNow = options.resourceVersion === undefined || ['', '0'].includes(options.resourceVersion);
-  const list = isFromNow ? store.list({ namespace, where: sees }) : undefined;
-  const from = list?.revision ?? parseRevision(options.resourceVersion ?? '');
+  const skips = isFromNow && options.withoutInitial === true;
+  const list = isFromNow && !skips ? store.list({ namespace, where: sees }) : undefined;
+  const from = skips
+    ? parts.store.revision
+    : (list?.revision ?? parseRevision(options.resourceVersion ?? ''));
   const changes = store.watch(namespace, from, options.signal);
   for (const object of list?.values ?? []) {
     yield { type: 'ADDED', object };

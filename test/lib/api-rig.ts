@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { type ApiServer, createApiServer } from '../../src/apiserver/apiserver.ts';
 import type { AuditLog } from '../../src/apiserver/audit-log.ts';
+import { BOUNDS } from '../../src/base/bounds.ts';
 import { type Clock, systemClock } from '../../src/base/clock.ts';
 import { silentLog } from '../../src/base/log.ts';
 import { type ApiConnection, connectApi, readKubeconfig } from '../../src/client/http-client.ts';
@@ -27,10 +28,16 @@ export type ApiRig = {
 
 export async function apiRig(
   t: TestContext,
-  options: { readonly clock?: Clock; readonly node?: NodeApi; readonly audit?: AuditLog } = {},
+  options: {
+    readonly clock?: Clock;
+    readonly node?: NodeApi;
+    readonly audit?: AuditLog;
+    readonly historyRevisions?: number;
+  } = {},
 ): Promise<ApiRig> {
   const dataDir = await mkdtemp(join(tmpdir(), 'api-rig-'));
-  const store = await openStore<KubeObject>({ path: join(dataDir, 'store') });
+  const { historyRevisions = BOUNDS.historyRevisions } = options;
+  const store = await openStore<KubeObject>({ path: join(dataDir, 'store'), historyRevisions });
   const clock = options.clock ?? systemClock();
   const server = await createApiServer({
     store,

@@ -9,7 +9,8 @@ import { matcher } from '../read.ts';
 import type { ServerParts } from '../request.ts';
 import { storageKey, storagePrefix } from '../storage-key.ts';
 import { type Exchange, sendJson } from './exchange.ts';
-import { listOptions, type ResourceRoute } from './parameters.ts';
+import { listOptions } from './list-options.ts';
+import type { ResourceRoute } from './parameters.ts';
 import { negotiate, presenter } from './representation.ts';
 
 type Answering = { readonly parts: ServerParts; readonly nodeApi: NodeLookup };

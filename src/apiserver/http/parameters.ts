@@ -1,6 +1,6 @@
 // What a request says beside its path: options in the query or in the body, and who writes.
 import { PodwrightError } from '../../base/errors.ts';
-import type { DeleteOptions, ListOptions, PatchType } from '../../client/resource-api.ts';
+import type { DeleteOptions, PatchType } from '../../client/resource-api.ts';
 import type { DeleteOptions as DeleteOptionsBody } from '../../kube/api-types.ts';
 import { decode } from '../../kube/decode.ts';
 import { invalid, invalidError, notSupported, tooLong } from '../../kube/field-error.ts';
@@ -35,21 +35,6 @@ export function isDryRun(query: URLSearchParams, fromBody: readonly string[] = [
     throw new PodwrightError('Invalid', `dryRun: Unsupported value: ${value}: supported values: "All"`);
   }
   return values.length > 0;
-}
-
-export function listOptions(query: URLSearchParams, route: ResourceRoute): ListOptions {
-  const text = (name: string): string | undefined => query.get(name) || undefined;
-  const limit = text('limit');
-  if (limit !== undefined && !/^\d{1,9}$/.test(limit))
-    throw badRequest(`limit: invalid value ${JSON.stringify(limit)}`);
-  return {
-    namespace: route.namespace,
-    labelSelector: text('labelSelector'),
-    fieldSelector: text('fieldSelector'),
-    resourceVersion: text('resourceVersion'),
-    limit: limit === undefined ? undefined : Number(limit),
-    continue: text('continue'),
-  };
 }
 
 function fieldValidation(query: URLSearchParams): FieldValidation {

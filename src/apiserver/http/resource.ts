@@ -9,14 +9,16 @@ import { APPLY_PATCH, applyObject } from '../apply.ts';
 import { bindPod } from '../binding.ts';
 import { createObject } from '../create.ts';
 import { deleteObject } from '../delete.ts';
+import type { Kind } from '../kind.ts';
 import { METRICS_KINDS } from '../kinds/metrics.ts';
-import { getObject, listObjects } from '../read.ts';
+import { getObject, type List, listObjects } from '../read.ts';
 import type { ServerParts, WriteRequest } from '../request.ts';
 import { patchObject, updateObject } from '../update.ts';
 import { verbOf } from './access.ts';
 import { contentType, readJson, readObject, readYaml, unsupportedMediaType } from './body.ts';
 import { serveEviction } from './eviction.ts';
 import { type Exchange, sendJson, write } from './exchange.ts';
+import { listOptions } from './list-options.ts';
 import { serveLogs } from './logs.ts';
 import { serveMetricsApi } from './metrics-api.ts';
 import { serveNodeProxy } from './node-proxy.ts';
@@ -24,7 +26,6 @@ import {
   isDryRun,
   isPatchType,
   isTrue,
-  listOptions,
   methodNotAllowed,
   PATCH_TYPES,
   type ResourceRoute,
@@ -41,11 +42,19 @@ import { serveWatch } from './watch.ts';
 
 export type HandlerParts = { readonly parts: ServerParts; readonly nodeApi: NodeLookup };
 
-/** Written in pieces: however long the list, no turn of the event loop is. */
 async function serveList(exchange: Exchange, parts: ServerParts, route: ResourceRoute): Promise<void> {
+  const list = listObjects(parts, route.kind, listOptions(exchange.query, route));
+  await sendList(exchange, { parts, kind: route.kind, list });
+}
+/** Written in pieces: however long the list, no turn of the event loop is. */
+async function sendList(
+  exchange: Exchange,
+  answer: { readonly parts: ServerParts; readonly kind: Kind; readonly list: List },
+): Promise<void> {
   const { request, query, response } = exchange;
-  const present = presenter(route.kind, negotiate(request, query));
-  const { items, ...meta } = listObjects(parts, route.kind, listOptions(query, route));
+  const { parts, kind, list } = answer;
+  const { items, ...meta } = list;
+  const present = presenter(kind, negotiate(request, query));
   const nowMs = parts.clock.nowMs();
   response.writeHead(200, { 'Content-Type': 'application/json', 'Cache-Control': 'no-cache, private' });
   let text = present.listHead(meta);
@@ -73,6 +82,7 @@ async function serveDelete(exchange: Exchange, parts: ServerParts, route: Resour
   }
 }
 
+/** Deletes what the selectors find, and answers with it. */
 async function serveDeleteCollection(
   exchange: Exchange,
   parts: ServerParts,
@@ -80,19 +90,20 @@ async function serveDeleteCollection(
 ): Promise<void> {
   const { kind } = route;
   const { dryRun, ...options } = await readDeleteOptions(exchange);
-  const { items } = listObjects(parts, kind, listOptions(exchange.query, route));
-  await Promise.all(
+  const { items, ...meta } = listObjects(parts, kind, listOptions(exchange.query, route));
+  const deleted = await Promise.all(
     items.map(async ({ metadata }) => {
       const { namespace, name = '' } = metadata ?? {};
       try {
-        await deleteObject(parts, { kind, namespace, name, dryRun, options });
+        return [await deleteObject(parts, { kind, namespace, name, dryRun, options })];
       } catch (error) {
         // Somebody else was quicker: the wish is fulfilled.
-        if (!(error instanceof PodwrightError && error.code === 'NotFound')) throw error;
+        if (error instanceof PodwrightError && error.code === 'NotFound') return [];
+        throw error;
       }
     }),
   );
-  sendJson(exchange.response, 200, successStatus(200));
+  await sendList(exchange, { parts, kind, list: { ...meta, items: deleted.flat() } });
 }
 
 async function serveApply(exchange: Exchange, parts: ServerParts, request: WriteRequest): Promise<void> {

@@ -60,7 +60,8 @@ export async function serveWatch(
   const reminder = wantsBookmarks ? setInterval(remind, BOUNDS.bookmarkMs) : undefined;
   try {
     const from = wantsInitial ? undefined : options.resourceVersion;
-    const events = watchObjects(parts, kind, { ...options, resourceVersion: from, signal });
+    const withoutInitial = query.get('sendInitialEvents') === 'false';
+    const events = watchObjects(parts, kind, { ...options, resourceVersion: from, withoutInitial, signal });
     response.writeHead(200, { 'Content-Type': 'application/json', 'Cache-Control': 'no-cache, private' });
     response.flushHeaders();
     for await (const event of events) await send(event);

@@ -122,6 +122,7 @@ export const WORKLOAD_KINDS = [
     plural: 'replicasets',
     scale,
     shortNames: ['rs'],
+    selectableFields: ['status.replicas'],
     immutable: ['spec.selector'],
     warning: noController('ReplicaSet'),
     defaults: (object) =>
@@ -351,6 +352,7 @@ export const WORKLOAD_KINDS = [
       labelSelectorText({ matchLabels: (object as ReplicationController).spec?.selector }),
     ),
     shortNames: ['rc'],
+    selectableFields: ['status.replicas'],
     categories: ['all'],
     warning: noController('ReplicationController'),
     defaults: (object) => ({
