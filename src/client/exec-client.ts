@@ -61,17 +61,19 @@ function statusError(body: string): PodwrightError | undefined {
 /** Writes what comes to the request's streams; resolves with what the error channel tells at the end. */
 function receive(socket: WebSocket, { stdout, stderr, signal }: AttachRequest): Promise<Status> {
   return new Promise((resolve, reject) => {
-    let outcome: Status | undefined;
     socket.on('message', (data: Buffer) => {
       const [channel, payload] = [data[0], data.subarray(1)];
       if (channel === CHANNEL.stdout) stdout.write(payload);
       else if (channel === CHANNEL.stderr) (stderr ?? stdout).write(payload);
-      else if (channel === CHANNEL.error) outcome = JSON.parse(payload.toString()) as Status;
+      else if (channel === CHANNEL.error) {
+        // The last word: all output came before it, and the good-byes need nobody's waiting.
+        resolve(JSON.parse(payload.toString()) as Status);
+        socket.close(1000);
+      }
     });
     socket.on('error', reject);
     socket.on('close', () => {
-      if (outcome !== undefined) resolve(outcome);
-      else if (signal.aborted) reject(signal.reason);
+      if (signal.aborted) reject(signal.reason);
       else reject(new PodwrightError('EngineUnreachable', 'exec: the connection was lost'));
     });
   });
