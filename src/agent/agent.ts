@@ -34,7 +34,7 @@ import { PodWorker } from './pod-worker.ts';
 import { rotateLogs } from './rotate-logs.ts';
 import type { ApiEndpoints } from './service-env.ts';
 import { SourceCache } from './source-cache.ts';
-import { StaticPods } from './static-pods.ts';
+import type { StaticPods } from './static-pods.ts';
 
 export type AgentOptions = {
   readonly api: ResourceApi;
@@ -102,10 +102,8 @@ export function createAgent(options: AgentOptions): Agent {
   };
   const recorder = createEventRecorder({ api, clock, log, component: 'kubelet', host: node.name });
   const registration = new NodeRegistration({ api, images: machine.images, clock, log, node });
-  const staticPods =
-    options.manifestsDir === undefined
-      ? undefined
-      : new StaticPods({ api, clock, log, node, recorder, directory: options.manifestsDir });
+  const { manifestsDir: directory } = options;
+  let staticPods: StaticPods | undefined;
 
   const housekeeping = new Housekeeping(clock, log);
 
@@ -198,7 +196,12 @@ export function createAgent(options: AgentOptions): Agent {
       void runInformer({ api, ref: PODS, select, handlers, log }, AbortSignal.any([signal, stopping.signal]));
       await synced;
       adoptOrphans();
-      await staticPods?.start();
+      if (directory !== undefined) {
+        // With its YAML library, which nothing else of an engine at rest needs.
+        const { StaticPods } = await import('./static-pods.ts');
+        staticPods = new StaticPods({ api, clock, log, node, recorder, directory });
+        await staticPods.start();
+      }
       await images.look().catch((error: unknown) => log.warn('look at images', { error: errorText(error) }));
       housekeeping.start(chores);
     },

@@ -1,5 +1,6 @@
 // podwright serve: one engine from its start to a signal. SIGINT and SIGTERM end it and leave the containers; SIGUSR2
 // ends the pods first and takes away everything it made on the machine.
+import { flushCompileCache } from 'node:module';
 import { createLog } from '../base/log.ts';
 import type { EngineStartOptions } from '../cli/options.ts';
 import { kubeletConfiguration } from '../kube/kubelet-configuration.ts';
@@ -26,6 +27,8 @@ export async function serve(options: EngineStartOptions): Promise<void> {
   process.stdout.write(`ready ${engine.url}\n`);
   // Started by `up`: it waits for this word and then lets go.
   process.send?.(READY_MESSAGE);
+  // Node writes it at its end otherwise, which a killed engine never comes to.
+  flushCompileCache();
   if ((await asked) === 'purge') await engine.purge();
   await engine.stop();
 }

@@ -4,10 +4,6 @@
 import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
 import type { Json } from './definitions.ts';
 
-/** What client-go asks for is no valid media type, what it wants to read is. */
-export const GNOSTIC_ASKED = 'application/com.github.proto-openapi.spec.v2@v1.0+protobuf';
-export const GNOSTIC_TYPE = 'application/com.github.proto-openapi.spec.v2.v1.0+protobuf';
-
 type Write = (writer: BinaryWriter) => void;
 
 function string(writer: BinaryWriter, number: number, text: string): void {

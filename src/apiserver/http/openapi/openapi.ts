@@ -5,8 +5,11 @@ import { createHash } from 'node:crypto';
 import type { Kind } from '../../kind.ts';
 import { groupVersion } from '../../request.ts';
 import { definitionsOf, type Json, readDocs } from './definitions.ts';
-import { encodeGnostic, GNOSTIC_ASKED, GNOSTIC_TYPE } from './gnostic.ts';
 import { pathsOf } from './paths.ts';
+
+/** What client-go asks for is no valid media type, what it wants to read is. */
+const GNOSTIC_ASKED = 'application/com.github.proto-openapi.spec.v2@v1.0+protobuf';
+const GNOSTIC_TYPE = 'application/com.github.proto-openapi.spec.v2.v1.0+protobuf';
 
 const INFO = { title: 'Podwright', version: 'v1.36.2' };
 
@@ -29,6 +32,8 @@ async function documentV3(kinds: readonly Kind[]): Promise<string> {
 async function documentV2(kinds: readonly Kind[], accept: string): Promise<OpenApiAnswer> {
   const definitions = definitionsOf(kinds, await readDocs(), 'v2');
   if (accept.includes(GNOSTIC_ASKED) || accept.includes(GNOSTIC_TYPE)) {
+    // Few ask, and once: its library is not loaded before.
+    const { encodeGnostic } = await import('./gnostic.ts');
     return { body: encodeGnostic({ info: INFO, definitions }), contentType: GNOSTIC_TYPE };
   }
   const body = JSON.stringify({ swagger: '2.0', info: INFO, paths: {}, definitions });
