@@ -131,6 +131,10 @@ export const BOUNDS = {
   warmIdleMs: 100,
   /** None is kept where the machine has less than this available. */
   warmMemoryBytes: 256 * 1024 * 1024,
+  /** OpenTelemetry's OTEL_BSP_SCHEDULE_DELAY, OTEL_EXPORTER_OTLP_TIMEOUT and OTEL_BSP_MAX_QUEUE_SIZE by default. */
+  otlpDelayMs: 5_000,
+  otlpTimeoutMs: 10_000,
+  otlpSpans: 2_048,
   /** Steps remembered for `podwright trace`: a pod's start has about twenty; a megabyte in all. */
   spans: 4096,
   /** status.capacity.pods: what a 2-core machine was measured with. Kubernetes' default is 110. */

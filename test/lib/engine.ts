@@ -215,7 +215,9 @@ export class TestEngine {
       // Ends the pods, takes away the bridge and the firewall table.
       const { instance } = this;
       await this.kill('SIGUSR2');
-      assert.deepEqual(traces({ dirs: [this.dataDir, this.runDir, this.logDir], instance }), []);
+      const left = () => traces({ dirs: [this.dataDir, this.runDir, this.logDir], instance });
+      const isClean = () => (left().length === 0 ? true : undefined);
+      await eventually('nothing is left', isClean, 10_000).catch(() => assert.deepEqual(left(), []));
       for (const dir of this.#small) execFileSync('umount', [dir]);
       rmSync(this.dir, { recursive: true, force: true });
     }
