@@ -190,9 +190,9 @@ test('bad input is told by field and reason', { timeout: 300_000 }, async (t) =>
   assert.match(twice.stderr, /spec\.containers\[1\]\.name: Duplicate value: "a"/);
   const warned = await kubectl(
     ['create', '-f', '-'],
-    POD_MANIFEST.replace('spec:', 'spec:\n  overhead: {cpu: 1m}'),
+    POD_MANIFEST.replace('spec:', 'spec:\n  securityContext: {seLinuxOptions: {level: s0}}'),
   );
-  assert.match(warned.stderr, /Warning: spec\.overhead/);
+  assert.match(warned.stderr, /Warning: spec\.securityContext\.seLinuxOptions/);
   assert.equal(warned.code, 0);
   const stranger = [
     '--kubeconfig=/dev/null',
