@@ -1,6 +1,7 @@
 // Every namespace has its default ServiceAccount and the ConfigMap by which its pods know the API; whoever deletes or
 // changes one finds it again as it was (kube-controller-manager's serviceaccount-controller and
 // root-ca-certificate-publisher-controller).
+import { isPodwrightError } from '../base/errors.ts';
 import type { KubeObject } from '../client/resource-api.ts';
 import { CONFIG_MAPS, NAMESPACES, SERVICE_ACCOUNTS } from '../client/resources.ts';
 import type { ConfigMap, Namespace, ServiceAccount } from '../kube/api-types.ts';
@@ -58,20 +59,25 @@ export function runNamespaceObjects(
     accounts: follow(SERVICE_ACCOUNTS, { isRelevant: named(DEFAULT_SERVICE_ACCOUNT) }),
     configMaps: follow(CONFIG_MAPS, { isRelevant: named(ROOT_CA_CONFIG_MAP) }),
   };
+  const carryOut = async (step: NamespaceStep): Promise<unknown> => {
+    switch (step.kind) {
+      case 'createAccount':
+        return api.create(SERVICE_ACCOUNTS, step.account);
+      case 'createConfigMap':
+        return api.create(CONFIG_MAPS, step.configMap);
+      case 'updateConfigMap':
+        return api.update(CONFIG_MAPS, step.configMap);
+    }
+  };
   return run({
     name: "the namespaces' own objects",
     plan: () => ({ steps: planNamespaceObjects(known, ca) }),
     perform: async (step) => {
-      switch (step.kind) {
-        case 'createAccount':
-          await api.create(SERVICE_ACCOUNTS, step.account);
-          return;
-        case 'createConfigMap':
-          await api.create(CONFIG_MAPS, step.configMap);
-          return;
-        case 'updateConfigMap':
-          await api.update(CONFIG_MAPS, step.configMap);
-          return;
+      try {
+        await carryOut(step);
+      } catch (error) {
+        // The namespace is going, which the watch has not told yet.
+        if (!isPodwrightError(error, 'Forbidden')) throw error;
       }
     },
   });

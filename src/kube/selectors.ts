@@ -60,6 +60,29 @@ export function parseLabelSelector(text: string | undefined): Selector {
   return all(splitRequirements(text).map(labelRequirement));
 }
 
+type FieldRequirement = { readonly field: string; readonly isEqual: boolean; readonly value: string };
+
+/** @throws BadRequest */
+function fieldRequirements(text: string): readonly FieldRequirement[] {
+  const parts = text.split(/(?<!\\),/).filter((part) => part !== '');
+  return parts.map((part) => {
+    const [, field, operator, escaped] = /^([^=!]+)(==|!=|=)(.*)$/s.exec(part.trim()) ?? [];
+    if (field === undefined || escaped === undefined) {
+      throw new PodwrightError(
+        'BadRequest',
+        `invalid selector: ${JSON.stringify(text)}; can't understand ${JSON.stringify(part)}`,
+      );
+    }
+    return { field, isEqual: operator !== '!=', value: escaped.replace(/\\([\\,=])/g, '$1') };
+  });
+}
+
+/** What everything that is selected has in that field; undefined: the selector does not say. @throws BadRequest */
+export function requiredValue(text: string | undefined, field: string): string | undefined {
+  if (text === undefined || text.trim() === '') return undefined;
+  return fieldRequirements(text).find((one) => one.field === field && one.isEqual)?.value;
+}
+
 /**
  * @param selectable the fields the kind offers, beside metadata.name and metadata.namespace.
  * @throws BadRequest for a syntax error or a field that is not selectable.
@@ -67,24 +90,11 @@ export function parseLabelSelector(text: string | undefined): Selector {
 export function parseFieldSelector(text: string | undefined, selectable: readonly string[]): Selector {
   if (text === undefined || text.trim() === '') return everything;
   return all(
-    text
-      .split(/(?<!\\),/)
-      .filter((part) => part !== '')
-      .map((part) => {
-        const [, field, operator, escaped] = /^([^=!]+)(==|!=|=)(.*)$/s.exec(part.trim()) ?? [];
-        if (field === undefined || escaped === undefined) {
-          throw new PodwrightError(
-            'BadRequest',
-            `invalid selector: ${JSON.stringify(text)}; can't understand ${JSON.stringify(part)}`,
-          );
-        }
-        if (!selectable.includes(field)) {
-          throw new PodwrightError('BadRequest', `field label not supported: ${field}`);
-        }
-        const value = escaped.replace(/\\([\\,=])/g, '$1');
-        return operator === '!='
-          ? (values) => (values[field] ?? '') !== value
-          : (values) => (values[field] ?? '') === value;
-      }),
+    fieldRequirements(text).map(({ field, isEqual, value }) => {
+      if (!selectable.includes(field)) {
+        throw new PodwrightError('BadRequest', `field label not supported: ${field}`);
+      }
+      return (values) => ((values[field] ?? '') === value) === isEqual;
+    }),
   );
 }

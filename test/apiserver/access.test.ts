@@ -71,6 +71,32 @@ test('a Role opens its namespace, a ClusterRole all; the rest is refused in Kube
   assert.match(await refused(['get', 'pods', ...AS_ALICE]), /pods is forbidden/);
 });
 
+test('a rule for one name covers its list and watch by that name, and no selector that only looks so', async (t) => {
+  const { ok, refused } = kubectlOf(await apiRig(t));
+  for (const name of ['mine', 'other']) await ok(['create', 'configmap', name]);
+  await ok(['create', 'role', 'one', '--verb=list,watch', '--resource=configmaps', '--resource-name=mine']);
+  await ok(['create', 'rolebinding', 'one', '--role=one', '--user=alice']);
+  const list = (selector: string): readonly string[] => [
+    'get',
+    'configmaps',
+    '-o',
+    'name',
+    `--field-selector=${selector}`,
+    ...AS_ALICE,
+  ];
+  assert.equal(await ok(list('metadata.name=mine')), 'configmap/mine');
+  for (const selector of [
+    'metadata.name=other',
+    'metadata.name!=mine',
+    String.raw`metadata.namespace!=x\,metadata.name=mine`,
+  ])
+    assert.match(
+      await refused(list(selector)),
+      /configmaps .*is forbidden|configmaps is forbidden/,
+      selector,
+    );
+});
+
 test('who may only patch makes nothing by a server-side apply', { timeout: 60_000 }, async (t) => {
   const { ok, refused } = kubectlOf(await apiRig(t));
   await ok(['create', 'role', 'patcher', '--verb=patch,get', '--resource=configmaps']);

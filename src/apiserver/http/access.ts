@@ -1,6 +1,7 @@
 // Who asks, and whether they may: every request and every stream comes through here before anything else of it is looked
 // at. Authenticate, impersonate, authorize; what a handler does is decided by the same route that was asked about.
 import type { IncomingMessage } from 'node:http';
+import { requiredValue } from '../../kube/selectors.ts';
 import type { Attributes } from '../access/attributes.ts';
 import { authorize, forbidden } from '../access/authorizer.ts';
 import { impersonated } from '../access/impersonation.ts';
@@ -34,7 +35,14 @@ export function verbOf(method: string, query: URLSearchParams, isCollection: boo
 }
 
 /** A collection asked for one object by name: rules for that name cover it. */
-const NAME_SELECTOR = /(?:^|,)metadata\.name==?([^,=!]+)(?:,|$)/;
+function selectedName(query: URLSearchParams): string | undefined {
+  try {
+    return requiredValue(query.get('fieldSelector') ?? '', 'metadata.name');
+  } catch {
+    // The handler refuses it.
+    return undefined;
+  }
+}
 
 export function attributesOf({ method, path, query, route }: Asked): Attributes {
   if (route.type === 'other') return { type: 'path', verb: ITEM_VERBS[method] ?? method.toLowerCase(), path };
@@ -44,7 +52,7 @@ export function attributesOf({ method, path, query, route }: Asked): Attributes 
   }
   const { kind, namespace, subresource } = route;
   const isCollection = route.name === undefined;
-  const name = isCollection ? NAME_SELECTOR.exec(query.get('fieldSelector') ?? '')?.[1] : route.name;
+  const name = isCollection ? selectedName(query) : route.name;
   const verb = verbOf(method, query, isCollection);
   // A namespace is in itself: a role there may tell about it.
   const scope = kind.plural === 'namespaces' && kind.group === '' ? route.name : namespace;
