@@ -10,6 +10,27 @@ export type ConflictPoint = {
   readonly coarse: number;
 };
 
+const SECOND = 1000;
+const MINUTE = 60 * SECOND;
+const HOUR = 60 * MINUTE;
+const DAY = 24 * HOUR;
+/** Steps that a clock has. */
+const STEPS = [
+  ...[1, 2, 5, 10, 30].map((seconds) => seconds * SECOND),
+  ...[1, 2, 5, 10, 30].map((minutes) => minutes * MINUTE),
+  ...[1, 2, 6, 12].map((hours) => hours * HOUR),
+  ...[1, 2, 7, 30, 90, 365].map((days) => days * DAY),
+];
+const MARKS_MAX = 8;
+
+function durationTicks(maxMs: number): readonly number[] {
+  const step = STEPS.find((one) => maxMs / one <= MARKS_MAX) ?? maxMs;
+  return Array.from({ length: Math.floor(maxMs / step) + 1 }, (_, index) => index * step);
+}
+
+const lastOf = (outcomes: readonly Outcome[], startMs: number): number =>
+  Math.max(...outcomes.map(({ series }) => (series.atMs.at(-1) ?? startMs) - startMs));
+
 const percentText = (share: number): string => `${Math.round(100 * share)} %`;
 
 export function utilizationChart(outcomes: readonly Outcome[], resource: 'cpu' | 'memory' | 'gpu'): string {
@@ -23,6 +44,7 @@ export function utilizationChart(outcomes: readonly Outcome[], resource: 'cpu' |
       points: series.atMs.map((atMs, i) => [atMs - startMs, series[resource][i] ?? 0] as const),
     })),
     xText: durationText,
+    xTicks: durationTicks(lastOf(outcomes, startMs)),
     yText: percentText,
   });
 }
@@ -38,6 +60,7 @@ export function idleChart(outcomes: readonly Outcome[]): string {
       points: series.atMs.map((atMs, i) => [atMs - startMs, series.idle[i] ?? 0] as const),
     })),
     xText: durationText,
+    xTicks: durationTicks(lastOf(outcomes, startMs)),
     yText: (share) => `${(100 * share).toFixed(1)} %`,
   });
 }
@@ -55,6 +78,7 @@ export function waitChart(outcomes: readonly Outcome[]): string {
     })),
     xText: percentText,
     yText: (power) => durationText((10 ** power - 1) * 1000),
+    yTicks: [0, SECOND, 10 * SECOND, MINUTE, 10 * MINUTE, HOUR, 6 * HOUR, DAY, 7 * DAY, 30 * DAY].map(scaled),
   });
 }
 
@@ -72,6 +96,7 @@ export function conflictChart(points: readonly ConflictPoint[]): string {
       line('coarse-grained detection', ({ coarse }) => coarse),
     ],
     xText: (schedulers) => String(Math.round(schedulers)),
+    xTicks: points.map(({ schedulers }) => schedulers),
     yText: percentText,
     marks: 'lines-and-points',
   });

@@ -11,8 +11,9 @@ export function durationText(ms: number): string {
   if (seconds < 1) return `${ms.toFixed(0)} ms`;
   if (seconds < 120) return `${seconds.toFixed(0)} s`;
   if (seconds < 7200) return `${(seconds / 60).toFixed(0)} min`;
-  if (seconds < 172_800) return `${(seconds / 3600).toFixed(1)} h`;
-  return `${(seconds / 86_400).toFixed(1)} d`;
+  const rounded = (amount: number): string => String(Number(amount.toFixed(1)));
+  if (seconds < 172_800) return `${rounded(seconds / 3600)} h`;
+  return `${rounded(seconds / 86_400)} d`;
 }
 
 type Figure = { readonly name: string; readonly text: (outcome: Outcome) => string };

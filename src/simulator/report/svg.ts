@@ -13,6 +13,9 @@ export type ChartOptions = {
   /** The axis reaches at least so far. */
   readonly yMax?: number | undefined;
   readonly marks?: 'lines' | 'lines-and-points' | undefined;
+  /** Where the axes have marks; absent: at round numbers. Those beyond the axis are left out. */
+  readonly xTicks?: readonly number[] | undefined;
+  readonly yTicks?: readonly number[] | undefined;
 };
 
 /** Okabe and Ito's colours, which colour-blind readers can tell apart. */
@@ -21,7 +24,7 @@ export const colorOf = (index: number): string => COLORS[index % COLORS.length] 
 
 const WIDTH = 720;
 const HEIGHT = 320;
-const MARGIN = { top: 56, right: 20, bottom: 48, left: 68 };
+const MARGIN = { top: 56, right: 20, bottom: 48, left: 76 };
 const INNER = { width: WIDTH - MARGIN.left - MARGIN.right, height: HEIGHT - MARGIN.top - MARGIN.bottom };
 const TICKS = 5;
 const FONT = 'font-family="system-ui, sans-serif" font-size="12" fill="#333"';
@@ -68,6 +71,8 @@ export function lineChart({
   yText,
   yMax = 0,
   marks,
+  xTicks,
+  yTicks,
 }: ChartOptions): string {
   const all = lines.flatMap(({ points }) => points);
   const xs = all.map(([x]) => x);
@@ -76,21 +81,20 @@ export function lineChart({
   const top = all.reduce((most, [, y]) => Math.max(most, y), yMax) || 1;
   const px = (x: number): number => MARGIN.left + (INNER.width * (x - xMin)) / (xMax - xMin);
   const py = (y: number): number => MARGIN.top + INNER.height * (1 - y / top);
-  const yTicks = ticks(top).map(
+  const yMarks = (yTicks?.filter((y) => y <= top) ?? ticks(top)).map(
     (y) =>
       `<line x1="${MARGIN.left}" x2="${WIDTH - MARGIN.right}" y1="${fixed(py(y))}" y2="${fixed(py(y))}" stroke="#ddd"/>` +
       label(MARGIN.left - 8, py(y) + 4, yText(y), 'text-anchor="end"'),
   );
-  const xTicks = ticks(xMax - xMin).map((x) =>
-    label(px(xMin + x), HEIGHT - MARGIN.bottom + 18, xText(xMin + x), 'text-anchor="middle"'),
-  );
+  const xAt = xTicks?.filter((x) => x >= xMin && x <= xMax) ?? ticks(xMax - xMin).map((x) => xMin + x);
+  const xMarks = xAt.map((x) => label(px(x), HEIGHT - MARGIN.bottom + 18, xText(x), 'text-anchor="middle"'));
   const paths = lines.map(({ points }, index) => {
     const path = points.map(([x, y], i) => `${i === 0 ? 'M' : 'L'}${fixed(px(x))} ${fixed(py(y))}`).join('');
     const dots =
       marks === 'lines-and-points'
         ? points.map(
             ([x, y]) =>
-              `<circle cx="${fixed(px(x))}" cy="${fixed(py(y))}" r="3.5" fill="${colorOf(index)}"/>`,
+              `<circle cx="${fixed(px(x))}" cy="${fixed(py(y))}" r="${fixed(Math.max(2.5, 5.5 - 2.5 * index))}" fill="${colorOf(index)}"/>`,
           )
         : [];
     return `<path d="${path}" fill="none" stroke="${colorOf(index)}" stroke-width="2" stroke-linejoin="round"/>${dots.join('')}`;
@@ -108,7 +112,7 @@ export function lineChart({
   return svg(
     WIDTH,
     HEIGHT,
-    captions + legend(lines) + yTicks.join('') + xTicks.join('') + axes + paths.join(''),
+    captions + legend(lines) + yMarks.join('') + xMarks.join('') + axes + paths.join(''),
   );
 }
 
