@@ -89,6 +89,8 @@ export type Kind<T extends KubeObject = KubeObject> = ResourceRef<T> & {
   readonly shortNames: readonly string[];
   readonly categories: readonly string[];
   readonly subresources: readonly Subresource[];
+  /** Namespaces are not deleted all at once. Absent: a collection is. */
+  readonly deletesCollection?: false;
   /** Absent: all. Only of kinds that are not stored. */
   readonly verbs?: readonly ('get' | 'list' | 'create')[];
   /** The type in api-schema.json; "" for a custom resource, whose type is `custom`. */

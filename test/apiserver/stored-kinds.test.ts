@@ -1,9 +1,6 @@
 // Kinds that are stored and served faithfully: made by kubectl, shown in kubectl's columns, told of what does not act here.
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { test } from 'node:test';
-import { KINDS } from '../../src/apiserver/kinds.ts';
 import type { KubeObject } from '../../src/client/resource-api.ts';
 import { EVENTS } from '../../src/client/resources.ts';
 import { apiRig } from '../lib/api-rig.ts';
@@ -68,39 +65,6 @@ test('what the schema demands and what may not change', { timeout: 300_000 }, as
   const noHandler = '{"apiVersion":"node.k8s.io/v1","kind":"RuntimeClass","metadata":{"name":"x"}}';
   const missing = await kubectl(['create', '--validate=false', '-f', '-'], noHandler);
   assert.match(missing.stderr, /The RuntimeClass "x" is invalid: handler: Required value/);
-});
-
-const DISCOVERY = join(import.meta.dirname, '../../../shared/data/kubernetes-1.36/discovery');
-const reason = existsSync(DISCOVERY) ? false : `the published discovery is not at ${DISCOVERY}`;
-test('names, scope, short names and categories are those Kubernetes publishes', { skip: reason }, () => {
-  type Resource = {
-    readonly name: string;
-    readonly kind: string;
-    readonly namespaced: boolean;
-    readonly singularName: string;
-    readonly shortNames?: readonly string[];
-    readonly categories?: readonly string[];
-  };
-  for (const { group, version, plural, ...kind } of KINDS) {
-    const file = group === '' ? `api__${version}.json` : `apis__${group}__${version}.json`;
-    const list = JSON.parse(readFileSync(join(DISCOVERY, file), 'utf8')) as {
-      resources: readonly Resource[];
-    };
-    const published = list.resources.find(({ name }) => name === plural);
-    assert.ok(published !== undefined, `${plural} is not published`);
-    const { namespaced, singularName, shortNames = [], categories = [] } = published;
-    assert.deepEqual(
-      [kind.kind, kind.namespaced, kind.singular, kind.shortNames, kind.categories],
-      [published.kind, namespaced, singularName, shortNames, categories],
-      plural,
-    );
-    const own = kind.subresources.includes('status');
-    assert.equal(
-      own,
-      list.resources.some(({ name }) => name === `${plural}/status`),
-      `${plural}/status`,
-    );
-  }
 });
 
 test('an event is one object under both groups', { timeout: 60_000 }, async (t) => {

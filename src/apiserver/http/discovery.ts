@@ -60,6 +60,11 @@ function groupVersions(kinds: readonly Kind[]): GroupVersion[] {
   });
 }
 
+function verbsOf({ verbs, deletesCollection }: Kind): readonly string[] {
+  if (verbs !== undefined) return verbs;
+  return deletesCollection === false ? VERBS.filter((verb) => verb !== 'deletecollection') : VERBS;
+}
+
 function apiResources(kind: Kind): unknown[] {
   const { plural, singular, namespaced, kind: name, shortNames, categories } = kind;
   return [
@@ -68,7 +73,7 @@ function apiResources(kind: Kind): unknown[] {
       singularName: singular,
       namespaced,
       kind: name,
-      verbs: kind.verbs ?? VERBS,
+      verbs: verbsOf(kind),
       ...(shortNames.length > 0 ? { shortNames } : {}),
       ...(categories.length > 0 ? { categories } : {}),
     },
@@ -104,7 +109,7 @@ function aggregatedResource(kind: Kind): unknown {
     responseKind: responseKind(),
     scope: namespaced ? 'Namespaced' : 'Cluster',
     singularResource: singular,
-    verbs: kind.verbs ?? VERBS,
+    verbs: verbsOf(kind),
     ...(shortNames.length > 0 ? { shortNames } : {}),
     ...(categories.length > 0 ? { categories } : {}),
     subresources: kind.subresources.map((subresource) => ({

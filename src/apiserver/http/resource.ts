@@ -167,6 +167,7 @@ async function serveCollection(exchange: Exchange, parts: ServerParts, route: Re
       return sendObject(exchange, parts, { code: 201, kind, object });
     }
     case 'DELETE':
+      if (kind.deletesCollection === false) throw methodNotAllowed();
       return serveDeleteCollection(exchange, parts, route);
     default:
       throw methodNotAllowed();

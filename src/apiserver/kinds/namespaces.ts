@@ -13,6 +13,7 @@ export const namespaceKind = defineKind<Namespace>({
   subresources: ['status'],
   schema: 'Namespace',
   nameRule: 'label',
+  deletesCollection: false,
   selectableFields: ['status.phase'],
   hasGeneration: false,
   strategy: {
