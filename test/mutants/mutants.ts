@@ -152,9 +152,9 @@ export const MUTANTS: readonly Mutant[] = [
     },
   },
   {
-    name: 'cgroups of no pod are found and left',
+    name: 'logs of no pod are found and left',
     file: 'src/machine/sweep.ts',
-    find: 'remove: () => cgroups.remove(path)',
+    find: 'remove: () => rm(join(podLogsDir(dirs), name), { recursive: true, force: true })',
     replace: 'remove: async () => {}',
     test: {
       file: 'test/machine/sweep.test.ts',
