@@ -235,3 +235,24 @@ test('WebSocket and SPDY connections to the server', { timeout: 900_000 }, async
   });
   assert.equal((await http.api.get(PODS, { namespace: 'default', name: 'web' })).metadata?.name, 'web');
 });
+
+test('SPDY: a client that goes while nobody reads what it sent: the connection ends, and its streams', async () => {
+  const [open] = await synStreams([{ streamtype: 'stdin' }]);
+  const data = Array.from({ length: 40 }, () => frame(1, 0, Buffer.alloc(64 * 1024)));
+  const chunks = [open ?? Buffer.alloc(0), ...data];
+  // What is not read yet stays where it is: the client's end is not seen in the bytes.
+  const transport = new Duplex({
+    read() {
+      const next = chunks.shift();
+      if (next !== undefined) this.push(next);
+    },
+    write: (_chunk, _encoding, callback) => callback(),
+  });
+  const opened = Promise.withResolvers<Duplex>();
+  const served = serveSpdy(transport, ({ duplex }) => opened.resolve(duplex));
+  const stream = await opened.promise;
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  transport.destroy();
+  await within('the connection ends', served);
+  assert.ok(stream.destroyed);
+});

@@ -123,14 +123,20 @@ class SpdyConnection {
 
   /** Resolves when the connection has ended, whichever way; all of its streams have then, too. */
   async run(): Promise<void> {
+    // The loop below may be waiting for a stream that nobody reads: it must not wait longer than the client is there.
+    this.#transport.once('close', () => this.#destroyStreams());
     try {
       for await (const frame of frames(this.#transport)) await this.#take(frame);
     } catch {
       // A connection that breaks or speaks nonsense ends like one that was closed.
     } finally {
       this.#transport.destroy();
-      for (const stream of this.#streams.values()) stream.destroy();
+      this.#destroyStreams();
     }
+  }
+
+  #destroyStreams(): void {
+    for (const stream of this.#streams.values()) stream.destroy();
   }
 
   async #take({ type, word, flags, payload }: Frame): Promise<void> {
