@@ -83,6 +83,11 @@ export const BOUNDS = {
   watchTimeoutMs: 30 * 60_000,
   /** A watch with bookmarks gets one this often, so that its client can resume from near now. */
   bookmarkMs: 60_000,
+  /**
+   * How often a stream says that it is there. A connection that is not read from does not tell that its client has gone; one
+   * that is written to does, at the second write.
+   */
+  streamHeartbeatMs: 10_000,
   /** One header block and one frame of a SPDY connection, and its open streams: port-forward opens two a connection. */
   spdyHeaderBytes: 64 * 1024,
   spdyFrameBytes: 1024 * 1024,

@@ -1,13 +1,15 @@
 // What stands still: a monitor, an infra container, a process of a pod, a client, a CSI driver. It costs its own pod or request;
 // deletion finishes, or says what it waits for.
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { PassThrough } from 'node:stream';
 import { after, before, describe, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { connectApi, readKubeconfig } from '../../src/client/http-client.ts';
 import { PODS } from '../../src/client/resources.ts';
-import { eventually, run, TestEngine } from '../lib/engine.ts';
+import { eventually, KUBECTL, run, TestEngine } from '../lib/engine.ts';
 import { podOf, shell } from '../lib/manifests.ts';
 import { processesOf } from '../lib/processes.ts';
 
@@ -76,10 +78,33 @@ describe('what stands still', () => {
     await eventually('it runs', () => isThere() || undefined);
     // More than all the buffers on the way hold.
     stdin.write(Buffer.alloc(8 * 1024 * 1024));
-    await new Promise((resolve) => setTimeout(resolve, 500));
+    await sleep(500);
     gone.abort(new Error('the client is gone'));
     await eventually('it has ended', () => !isThere() || undefined);
   });
+
+  for (const transport of ['WebSocket', 'SPDY'] as const) {
+    test(`kubectl is killed while its command reads nothing, over ${transport}: the command ends with it`, async () => {
+      const env = {
+        ...process.env,
+        KUBECONFIG: engine.kubeconfig,
+        KUBECTL_REMOTE_COMMAND_WEBSOCKETS: String(transport === 'WebSocket'),
+      };
+      const client = spawn(KUBECTL, ['exec', '-i', 'bystander', '--', 'sleep', '3778'], {
+        env,
+        stdio: ['pipe', 'ignore', 'ignore'],
+      });
+      client.stdin.on('error', () => {});
+      client.stdin.write(Buffer.alloc(8 * 1024 * 1024));
+      const uid = await uidOf('bystander');
+      const isThere = (): boolean => processesOf(uid).some(({ command }) => command === 'sleep 3778');
+      await eventually('it runs', () => isThere() || undefined);
+      // Until every buffer on the way is full.
+      await sleep(1_000);
+      client.kill('SIGKILL');
+      await eventually('it has ended', () => !isThere() || undefined);
+    });
+  }
 
   test('a CSI driver that answers nothing: its pod says so, the others go on, and deletion finishes', {
     timeout: 600_000,

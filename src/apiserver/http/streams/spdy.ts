@@ -113,6 +113,7 @@ class SpdyConnection {
   readonly #transport: Duplex;
   readonly #onStream: (stream: SpdyStream) => void;
   readonly #streams = new Map<number, Duplex>();
+  #pings = 0;
   readonly #inflate = compression(createInflate({ dictionary: SPDY_DICTIONARY }));
   readonly #deflate = compression(createDeflate({ dictionary: SPDY_DICTIONARY }));
 
@@ -125,14 +126,22 @@ class SpdyConnection {
   async run(): Promise<void> {
     // The loop below may be waiting for a stream that nobody reads: it must not wait longer than the client is there.
     this.#transport.once('close', () => this.#destroyStreams());
+    const heartbeat = setInterval(() => this.#ping(), BOUNDS.streamHeartbeatMs);
     try {
       for await (const frame of frames(this.#transport)) await this.#take(frame);
     } catch {
       // A connection that breaks or speaks nonsense ends like one that was closed.
     } finally {
+      clearInterval(heartbeat);
       this.#transport.destroy();
       this.#destroyStreams();
     }
+  }
+
+  /** Even numbers are the server's. The answer says nothing new. */
+  #ping(): void {
+    this.#pings += 2;
+    this.#send(controlFrame(TYPE.ping, 0, uint32s(this.#pings)));
   }
 
   #destroyStreams(): void {
@@ -151,6 +160,7 @@ class SpdyConnection {
         this.#streams.get(payload.readUInt32BE(0))?.destroy();
         return;
       case TYPE.ping:
+        if (payload.readUInt32BE(0) % 2 === 0) return;
         this.#send(controlFrame(TYPE.ping, 0, payload));
         return;
       case TYPE.goAway:

@@ -2,6 +2,7 @@
 // one channel, which is how standard input ends. The command's end is a Status on the error channel.
 import { PassThrough, Writable } from 'node:stream';
 import type { WebSocket } from 'ws';
+import { BOUNDS } from '../../../base/bounds.ts';
 import type { ExecSession } from '../../../client/node-api.ts';
 import { failureStatus, type StatusBody } from '../status.ts';
 import { exitStatus, type RemoteCommand } from './remote-command.ts';
@@ -46,7 +47,9 @@ export async function serveWebSocketCommand(socket: WebSocket, command: RemoteCo
   const stdin = command.stdin ? new PassThrough() : undefined;
   let session: ExecSession | undefined;
   let size: Buffer | undefined;
+  const heartbeat = setInterval(() => socket.ping(), BOUNDS.streamHeartbeatMs);
   socket.on('close', () => {
+    clearInterval(heartbeat);
     stdin?.end();
     gone.abort();
   });
