@@ -36,9 +36,12 @@ function untilGone(dir: string, name: string): Promise<void> {
 
 export async function openEngine(
   containers: number,
-  warmSandboxes: number = BOUNDS.warmSandboxes,
+  {
+    warmSandboxes = BOUNDS.warmSandboxes,
+    flags = [],
+  }: { readonly warmSandboxes?: number; readonly flags?: readonly string[] } = {},
 ): Promise<Contestant & { readonly engine: TestEngine }> {
-  const engine = new TestEngine({ arguments: ['--warm-sandboxes', String(warmSandboxes)] });
+  const engine = new TestEngine({ arguments: ['--warm-sandboxes', String(warmSandboxes), ...flags] });
   await engine.start();
   await engine.loadImage('busybox');
   const { api, node } = connectApi(readKubeconfig(engine.kubeconfig));

@@ -33,6 +33,7 @@ import { findProgram, runProgramChecked, startProgram } from '../src/machine/sys
 import { IMAGES } from '../test/lib/engine.ts';
 import { BUSYBOX } from '../test/lib/manifests.ts';
 import type { Contestant } from './contestant.ts';
+import type { BenchOptions } from './options.ts';
 
 const TEMPLATE = podUid('floor-template');
 
@@ -47,7 +48,7 @@ type Bench = {
   readonly cgroups: Cgroups;
 };
 
-async function prepare(): Promise<Bench> {
+async function prepare({ runtime: wanted }: BenchOptions): Promise<Bench> {
   const root = mkdtempSync('/var/tmp/podwright-floor-');
   const dirs = { dataDir: join(root, 'data'), runDir: join(root, 'run'), logDir: join(root, 'log') };
   for (const dir of Object.values(dirs)) mkdirSync(dir);
@@ -71,6 +72,7 @@ async function prepare(): Promise<Bench> {
     images,
     infra,
     warmSandboxes: 0,
+    runtime: wanted,
     clock: systemClock(),
     log: silentLog,
   });
@@ -240,8 +242,11 @@ async function bareDown({ runtime, network, cgroups }: Bench, pod: BarePod): Pro
 }
 
 /** Each round is a pod of a new name, as the engine's are. */
-export async function openFloor(containers: number): Promise<Contestant & { readonly runtime: string }> {
-  const bench = await prepare();
+export async function openFloor(
+  containers: number,
+  options: BenchOptions,
+): Promise<Contestant & { readonly runtime: string }> {
+  const bench = await prepare(options);
   const bundles = await takeBundles(bench, containers);
   let round = 0;
   let pod: BarePod | undefined;

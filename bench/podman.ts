@@ -5,17 +5,19 @@ import { IMAGES, run } from '../test/lib/engine.ts';
 import { BUSYBOX } from '../test/lib/manifests.ts';
 import type { Contestant } from './contestant.ts';
 import { benchPod } from './engine.ts';
+import type { BenchOptions } from './options.ts';
 
 type Podman = (...args: string[]) => Promise<string>;
 
 /** Podman raises limits to its own defaults, which fails where CAP_SYS_RESOURCE is missing: it gets those there are. */
-function withOwnLimits(dir: string): Podman {
+function withOwnLimits(dir: string, { runtime }: BenchOptions): Podman {
   const limits = readFileSync('/proc/self/limits', 'utf8');
   const hard = (name: string): string =>
     new RegExp(`^${name}\\s+\\S+\\s+(\\d+)`, 'm').exec(limits)?.[1] ?? '1024';
   const ulimits = [`nofile=1024:${hard('Max open files')}`, `nproc=1024:${hard('Max processes')}`];
   const config = join(dir, 'containers.conf');
-  writeFileSync(config, `[containers]\ndefault_ulimits = ${JSON.stringify(ulimits)}\n`);
+  const engine = runtime === undefined ? '' : `[engine]\nruntime = "${runtime}"\n`;
+  writeFileSync(config, `[containers]\ndefault_ulimits = ${JSON.stringify(ulimits)}\n${engine}`);
   return async (...args) => {
     const { code, stdout, stderr } = await run('podman', args, { CONTAINERS_CONF: config });
     if (code !== 0) throw new Error(`podman ${args.join(' ')}: ${stderr}`);
@@ -23,10 +25,10 @@ function withOwnLimits(dir: string): Podman {
   };
 }
 
-export async function openPodman(containers: number): Promise<readonly Contestant[]> {
+export async function openPodman(containers: number, options: BenchOptions): Promise<readonly Contestant[]> {
   if (!existsSync('/usr/bin/podman')) return [];
   const dir = mkdtempSync('/var/tmp/podwright-podman-');
-  const podman = withOwnLimits(dir);
+  const podman = withOwnLimits(dir, options);
   const file = join(dir, 'pod.json');
   writeFileSync(file, JSON.stringify(benchPod('podman-bench', containers)));
   await podman('load', '--input', join(IMAGES, 'busybox.tar'));

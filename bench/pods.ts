@@ -3,16 +3,17 @@
 import { type Contestant, measureExec, measurePods } from './contestant.ts';
 import { openEngine } from './engine.ts';
 import { openFloor } from './floor.ts';
+import { type BenchOptions, runtimeFlags } from './options.ts';
 import { openPodman } from './podman.ts';
 import { type Row, summarize } from './statistics.ts';
 
 /** The floor is the first. */
-async function contestants(containers: number): Promise<readonly Contestant[]> {
-  const floor = await openFloor(containers);
+async function contestants(containers: number, options: BenchOptions): Promise<readonly Contestant[]> {
+  const floor = await openFloor(containers, options);
   return [
     { ...floor, name: `bare floor (${floor.runtime})` },
-    await openEngine(containers),
-    ...(await openPodman(containers)),
+    await openEngine(containers, { flags: runtimeFlags(options) }),
+    ...(await openPodman(containers, options)),
   ];
 }
 
@@ -25,12 +26,12 @@ function rows(what: string, names: readonly string[], samples: readonly (readonl
   });
 }
 
-export async function benchPods(n: number): Promise<readonly Row[]> {
+export async function benchPods(options: BenchOptions): Promise<readonly Row[]> {
   const all: Row[] = [];
   for (const containers of [1, 2]) {
-    const list = await contestants(containers);
+    const list = await contestants(containers, options);
     const names = list.map(({ name }) => name);
-    const samples = await measurePods(list, n);
+    const samples = await measurePods(list, options.n);
     const what = `pod with ${containers} container${containers === 1 ? '' : 's'}`;
     const upMs = samples.map((one) => one.upMs);
     const downMs = samples.map((one) => one.downMs);
@@ -40,9 +41,9 @@ export async function benchPods(n: number): Promise<readonly Row[]> {
   return all;
 }
 
-export async function benchExec(n: number): Promise<readonly Row[]> {
-  const list = await contestants(1);
-  const samples = await measureExec(list, n);
+export async function benchExec(options: BenchOptions): Promise<readonly Row[]> {
+  const list = await contestants(1, options);
+  const samples = await measureExec(list, options.n);
   return rows(
     'exec of `true`',
     list.map(({ name }) => name),

@@ -5,6 +5,7 @@ import type { Pod, PodSpec } from '../src/kube/api-types.ts';
 import { Cluster } from '../src/scheduler/cluster.ts';
 import { Placement } from '../src/scheduler/placement.ts';
 import { PodClasses } from '../src/scheduler/pod-class.ts';
+import type { BenchOptions } from './options.ts';
 import { benchSchedulerApi } from './scheduler-api.ts';
 import { type Row, summarize } from './statistics.ts';
 
@@ -67,7 +68,7 @@ function measure(n: number, more: Partial<PodSpec>): readonly number[] {
   return rates;
 }
 
-export async function benchScheduler(n: number): Promise<readonly Row[]> {
+export async function benchScheduler({ n }: BenchOptions): Promise<readonly Row[]> {
   const rows: Row[] = [];
   let basic: number | undefined;
   for (const [what, more] of Object.entries(CASES)) {

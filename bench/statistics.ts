@@ -28,7 +28,7 @@ export type Row = {
   readonly against?: { readonly what: string; readonly p50: number } | undefined;
 };
 
-const text = (value: number): string => (value >= 100 ? value.toFixed(0) : value.toFixed(1));
+const text = (value: number): string => value.toFixed(value >= 100 ? 0 : value >= 1 ? 1 : 2);
 
 /** A Markdown table: it is read in the terminal and pasted into the README. */
 export function table(rows: readonly Row[]): string {

@@ -2,8 +2,9 @@
 // processes, mounts, cgroups, network devices, firewall rules, address leases, directories. A clean machine gives an
 // empty list. A running engine may hold warm sandboxes; they are known by their names, and whatever bears none is a pod's.
 import { execFileSync } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { type Dirent, existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { errnoOf } from '../../src/base/files.ts';
 
 /** The id of a warm sandbox, which is in every name it has. */
 export const WARM = /\bwarm-[0-9a-f]{8}_0\b/;
@@ -54,10 +55,20 @@ function mounts({ dirs }: Traces): string[] {
     .map((target) => `mount ${target}`);
 }
 
+/** None of a directory that has gone meanwhile, with whoever's group it was. */
+function entriesOf(dir: string): readonly Dirent[] {
+  try {
+    return readdirSync(dir, { withFileTypes: true });
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return [];
+    throw error;
+  }
+}
+
 function cgroups({ instance }: Traces): string[] {
   const found: string[] = [];
   const walk = (dir: string, depth: number): void => {
-    for (const entry of readdirSync(dir, { withFileTypes: true })) {
+    for (const entry of entriesOf(dir)) {
       if (!entry.isDirectory()) continue;
       if (/pod|^warm-/.test(entry.name) && dir.includes(instance))
         found.push(`cgroup ${join(dir, entry.name)}`);
