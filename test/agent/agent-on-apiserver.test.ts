@@ -11,6 +11,7 @@ import { silentLog } from '../../src/base/log.ts';
 import type { KubeObject, ResourceApi } from '../../src/client/resource-api.ts';
 import { EVENTS, PODS } from '../../src/client/resources.ts';
 import type { Pod } from '../../src/kube/api-types.ts';
+import type { VolumeSetup } from '../../src/machine/machine.ts';
 import { openStore } from '../../src/store/store.ts';
 import { VirtualClock } from '../lib/virtual-clock.ts';
 import { type Behaviour, FakeMachine } from './fake-machine.ts';
@@ -111,4 +112,24 @@ test('a failing pod ends Failed with its exit code', async (t) => {
   await here.api.create(PODS, { ...podOf({ restartPolicy: 'Never' }), metadata });
   const ended = await until(here, 'Failed', (pod) => pod?.status?.phase === 'Failed');
   assert.equal(ended?.status?.containerStatuses?.[0]?.state?.terminated?.exitCode, 7);
+});
+
+test('the token in its volume is the pod’s own and is renewed while it still holds', async (t) => {
+  const here = await scene(t, () => ({ sigtermMs: 10 }));
+  const { uid: _uid, ...metadata } = podOf().metadata ?? {};
+  await here.api.create(PODS, { ...podOf(), metadata });
+  const pod = await until(here, 'Ready', isReady);
+  const tokens = (): readonly string[] =>
+    here.machine.calls
+      .filter(({ name }) => name === 'setUpVolumes')
+      .flatMap(({ detail }) => (detail as VolumeSetup).volumes)
+      .flatMap((volume) => (volume.kind === 'files' ? volume.files : []))
+      .flatMap(({ path, content }) => (path === 'token' ? Buffer.from(content).toString() : []));
+  const [first = ''] = tokens();
+  const claims = JSON.parse(Buffer.from(first.split('.')[1] ?? '', 'base64url').toString());
+  assert.equal(claims['kubernetes.io'].pod.uid, pod?.metadata?.uid);
+  assert.equal(claims.exp - claims.iat, 3607);
+  await here.clock.advance(0.8 * 3607_000 + 1000);
+  await until(here, 'renewed', () => tokens().length === 2);
+  assert.notEqual(tokens()[1], first);
 });

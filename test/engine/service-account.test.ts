@@ -161,6 +161,34 @@ describe('from inside a pod', () => {
     assert.equal(codes.trim().split('\n').join(' '), '403 403 403 200');
   });
 
+  test('view and edit are made of their parts, and open what their names say', async () => {
+    await engine.kube(
+      'create',
+      'rolebinding',
+      'view',
+      '--clusterrole=view',
+      '--serviceaccount=default:default',
+    );
+    const may = async (...asked: readonly string[]): Promise<string> => {
+      const account = 'system:serviceaccount:default:default';
+      return (await engine.kubectl('auth', 'can-i', ...asked, '--as', account)).stdout.trim();
+    };
+    assert.equal(await may('list', 'pods'), 'yes');
+    assert.equal(await may('list', 'pods.metrics.k8s.io'), 'yes');
+    assert.equal(await may('get', 'secrets'), 'no');
+    assert.equal(await may('create', 'pods'), 'no');
+    await engine.kube(
+      'create',
+      'rolebinding',
+      'edit',
+      '--clusterrole=edit',
+      '--serviceaccount=default:default',
+    );
+    assert.equal(await may('get', 'secrets'), 'yes');
+    assert.equal(await may('create', 'pods', '--subresource=exec'), 'yes');
+    assert.equal(await may('create', 'rolebindings'), 'no');
+  });
+
   test('the token of a pod that is gone is worth nothing', async () => {
     const token = await inside('own-user', `cat ${DIR}/token`);
     const server = readKubeconfig(engine.kubeconfig).server;
