@@ -2,10 +2,8 @@
 // the API; what it knows of the Linux machine is Machine, what it knows of time is Clock. It keeps nothing on disk: the
 // machine remembers, and a new agent adopts what it finds there.
 
-import { BOUNDS } from '../base/bounds.ts';
 import type { PodUid } from '../base/brand.ts';
 import type { Clock } from '../base/clock.ts';
-import { errorText } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import { createEventRecorder } from '../client/event-recorder.ts';
 import { runInformer } from '../client/informer.ts';
@@ -16,22 +14,17 @@ import type { Pod } from '../kube/api-types.ts';
 import { type KubeletConfiguration, kubeletConfiguration } from '../kube/kubelet-configuration.ts';
 import { effectiveRequests, isTerminal, type ResourceAmounts } from '../kube/pod.ts';
 import { quantityMilli, quantityValue } from '../kube/quantity.ts';
-import { forbiddenSysctl } from '../kube/sysctls.ts';
 import type { DnsConfig, Machine, PodIdentity } from '../machine/machine.ts';
 import type { AgentParts } from './action-context.ts';
 import { checkRunner } from './checks/run-check.ts';
 import { podIdentity } from './container-config.ts';
-import { EvictionManager } from './eviction/eviction-manager.ts';
 import { ExclusiveClaims } from './exclusive-claims.ts';
-import { type Chore, Housekeeping } from './housekeeping.ts';
-import { ImageCollector } from './image-collector.ts';
 import { ImagePuller } from './image-puller.ts';
 import { createStartWatch, gaugeNode } from './kubelet-figures.ts';
 import { createNodeApi } from './node-api.ts';
+import { createNodeKeeper } from './node-keeper.ts';
 import { type NodeDescription, NodeRegistration } from './node-registration.ts';
-import type { Eviction } from './observed.ts';
 import { PodWorker } from './pod-worker.ts';
-import { rotateLogs } from './rotate-logs.ts';
 import type { ApiEndpoints } from './service-env.ts';
 import { SourceCache } from './source-cache.ts';
 import type { StaticPods } from './static-pods.ts';
@@ -82,7 +75,6 @@ export function createAgent(options: AgentOptions): Agent {
   const workers = new Map<PodUid, PodWorker>();
   const stopping = new AbortController();
   const sources = new SourceCache({ api, clock, log, onChange: (uid) => workers.get(uid)?.wake() });
-  const kubelet = options.kubelet ?? kubeletConfiguration({});
   const parts: AgentParts = {
     api,
     machine,
@@ -91,7 +83,7 @@ export function createAgent(options: AgentOptions): Agent {
     puller: new ImagePuller(machine.images),
     runCheck: checkRunner(machine),
     random: options.random ?? Math.random,
-    isDiskShort: () => eviction.isDiskShort,
+    isDiskShort: () => keeper.isDiskShort(),
     exclusiveClaims: new ExclusiveClaims(machine, () => pods()),
     requestsOfOthers: (uid) => requestsOfAll([...workers].filter(([other]) => other !== uid)),
     node: {
@@ -105,8 +97,6 @@ export function createAgent(options: AgentOptions): Agent {
   const { manifestsDir: directory } = options;
   let staticPods: StaticPods | undefined;
 
-  const housekeeping = new Housekeeping(clock, log);
-
   let offChange = (): void => {};
   let ungauge = (): void => {};
   const starts = createStartWatch(clock);
@@ -116,40 +106,20 @@ export function createAgent(options: AgentOptions): Agent {
     const regarding = { apiVersion: 'v1', kind: 'Node', name: node.name, uid: node.name };
     recorder.record({ regarding, type: 'Warning', reason, message });
   };
-  const images = new ImageCollector({ api, machine, clock, log, bounds: kubelet, tellNode });
-  const eviction = new EvictionManager({
+  const keeper = createNodeKeeper({
+    api,
     machine,
     clock,
     log,
-    configuration: kubelet,
+    configuration: options.kubelet ?? kubeletConfiguration({}),
     pods,
     evict: (uid, why) => workers.get(uid)?.evict(why),
-    removeUnusedImages: () => images.collect('every unused image'),
     tellNode,
     async onConditions(conditions) {
       await registration.setPressure(conditions);
       for (const worker of workers.values()) worker.wake();
     },
   });
-  /** The kubelet's admission: what keeps a pod from ever coming. */
-  const refusalOf = (pod: Pod): Pick<Eviction, 'reason' | 'message'> | undefined => {
-    const sysctl =
-      pod.spec === undefined ? undefined : forbiddenSysctl(pod.spec, kubelet.allowedUnsafeSysctls);
-    if (sysctl !== undefined) return { reason: 'SysctlForbidden', message: `Pod was rejected: ${sysctl}` };
-    const pressure = eviction.refusalOf(pod);
-    return pressure === undefined
-      ? undefined
-      : { reason: 'Evicted', message: `Pod was rejected: ${pressure}` };
-  };
-  const chores: readonly Chore[] = [
-    { name: 'log rotation', everyMs: BOUNDS.logMonitorMs, run: () => rotateLogs(machine, kubelet) },
-    { name: 'eviction', everyMs: BOUNDS.evictionMonitorMs, run: () => eviction.round() },
-    {
-      name: 'image collection',
-      everyMs: BOUNDS.imageCollectionMs,
-      run: () => images.collect('to the threshold'),
-    },
-  ];
 
   const workerFor = (identity: PodIdentity): PodWorker => {
     const known = workers.get(identity.uid);
@@ -182,7 +152,7 @@ export function createAgent(options: AgentOptions): Agent {
           const isNew = !workers.has(podIdentity(pod).uid) && pod.status?.startTime === undefined;
           const worker = workerFor(podIdentity(pod));
           worker.submit(pod);
-          const refusal = isNew ? refusalOf(pod) : undefined;
+          const refusal = isNew ? keeper.refusalOf(pod) : undefined;
           if (refusal !== undefined)
             worker.evict({ atMs: clock.nowMs(), graceMs: 0, ...refusal, isDisruption: false });
         },
@@ -202,8 +172,7 @@ export function createAgent(options: AgentOptions): Agent {
         staticPods = new StaticPods({ api, clock, log, node, recorder, directory });
         await staticPods.start();
       }
-      await images.look().catch((error: unknown) => log.warn('look at images', { error: errorText(error) }));
-      housekeeping.start(chores);
+      await keeper.start();
     },
     nodeApi: createNodeApi({
       machine,
@@ -217,7 +186,7 @@ export function createAgent(options: AgentOptions): Agent {
       ungauge();
       sources.stop();
       await staticPods?.stop();
-      await housekeeping.stop();
+      await keeper.stop();
       await Promise.all([...workers.values()].map((worker) => worker.stop()));
       await registration.stop();
     },
