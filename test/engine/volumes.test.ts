@@ -314,7 +314,11 @@ describe('volumes', () => {
     );
     await eventually('the pod says what it waits for', async () => {
       const events = await engine.kube('events', '--for', 'pod/lost');
-      return /FailedMount.*persistentvolumeclaim "nowhere" not found/.test(events) || undefined;
+      return (
+        /FailedScheduling.*0\/1 nodes are available: persistentvolumeclaim "nowhere" not found/.test(
+          events,
+        ) || undefined
+      );
     });
   });
 
