@@ -5,22 +5,25 @@
 //   ..data -> ..2026_11_23_08_30_00.4f2a     replaced by rename: the one moment at which all files change
 //   app.conf -> ..data/app.conf
 //
+// Every pod has such a volume, so its start waits for this: the files are small, most lie in memory, and two dozen trips to the
+// thread pool would cost it milliseconds. No container can write here, so none can make a file that is not read at once.
+//
 // Invariant: whoever reads through "..data" sees one version whole, never a mixture; a crash between any two steps is
 // repaired by the next write.
 import { randomBytes } from 'node:crypto';
 import {
-  chmod,
-  chown,
-  lstat,
-  mkdir,
-  readdir,
-  readFile,
-  readlink,
-  rename,
-  rm,
-  symlink,
-  writeFile,
-} from 'node:fs/promises';
+  chmodSync,
+  chownSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import { PodwrightError } from '../../base/errors.ts';
 import { errnoOf } from '../../base/files.ts';
@@ -33,22 +36,22 @@ const FS_GROUP_FILE_BITS = 0o440;
 const FS_GROUP_DIR_BITS = 0o2550;
 
 /** Makes the volume's content the given files, no more and no fewer. Throws ConfigFailed for a path that leads out. */
-export async function writeFilesVolume(
+export function writeFilesVolume(
   directory: string,
   files: readonly VolumeFile[],
   fsGroup: number | undefined,
-): Promise<void> {
+): void {
   for (const file of files) checkPath(file.path);
   const wanted = files.map((file) => ({
     ...file,
     mode: file.mode | (fsGroup === undefined ? 0 : FS_GROUP_FILE_BITS),
   }));
-  if (!(await holds(join(directory, DATA), wanted))) {
+  if (!holds(join(directory, DATA), wanted)) {
     const version = versionName();
-    await writeVersion(join(directory, version), wanted, fsGroup);
-    await replaceLink(join(directory, DATA), version);
+    writeVersion(join(directory, version), wanted, fsGroup);
+    replaceLink(join(directory, DATA), version);
   }
-  await tidy(directory, new Set(files.map((file) => topOf(file.path))));
+  tidy(directory, new Set(files.map((file) => topOf(file.path))));
 }
 
 const topOf = (path: string): string => path.split('/')[0] ?? path;
@@ -66,22 +69,18 @@ function versionName(): string {
   return `..${time}.${randomBytes(4).toString('hex')}`;
 }
 
-async function writeVersion(
-  version: string,
-  files: readonly VolumeFile[],
-  fsGroup: number | undefined,
-): Promise<void> {
-  await makeDirectory(version, fsGroup);
+function writeVersion(version: string, files: readonly VolumeFile[], fsGroup: number | undefined): void {
+  makeDirectory(version, fsGroup);
   const made = new Set<string>();
   for (const file of files) {
     for (const parent of parentsOf(file.path)) {
-      if (!made.has(parent)) await makeDirectory(join(version, parent), fsGroup);
+      if (!made.has(parent)) makeDirectory(join(version, parent), fsGroup);
       made.add(parent);
     }
     const path = join(version, file.path);
-    await writeFile(path, file.content, { flag: 'wx' });
-    if (fsGroup !== undefined || file.uid !== undefined) await chown(path, file.uid ?? 0, fsGroup ?? 0);
-    await chmod(path, file.mode);
+    writeFileSync(path, file.content, { flag: 'wx' });
+    if (fsGroup !== undefined || file.uid !== undefined) chownSync(path, file.uid ?? 0, fsGroup ?? 0);
+    chmodSync(path, file.mode);
   }
 }
 
@@ -91,36 +90,37 @@ function parentsOf(path: string): string[] {
   return parent === '.' ? [] : [...parentsOf(parent), parent];
 }
 
-async function makeDirectory(path: string, fsGroup: number | undefined): Promise<void> {
-  await mkdir(path);
-  if (fsGroup !== undefined) await chown(path, 0, fsGroup);
-  await chmod(path, VERSION_DIR_MODE | (fsGroup === undefined ? 0 : FS_GROUP_DIR_BITS));
+function makeDirectory(path: string, fsGroup: number | undefined): void {
+  mkdirSync(path);
+  if (fsGroup !== undefined) chownSync(path, 0, fsGroup);
+  chmodSync(path, VERSION_DIR_MODE | (fsGroup === undefined ? 0 : FS_GROUP_DIR_BITS));
 }
 
-async function replaceLink(link: string, target: string): Promise<void> {
+function replaceLink(link: string, target: string): void {
   const temporary = `${link}_tmp`;
-  await rm(temporary, { force: true });
-  await symlink(target, temporary);
-  await rename(temporary, link);
+  rmSync(temporary, { force: true });
+  symlinkSync(target, temporary);
+  renameSync(temporary, link);
 }
 
 /** Whether the directory has exactly these files, with content and mode. */
-async function holds(directory: string, files: readonly VolumeFile[]): Promise<boolean> {
-  const present = await filesBelow(directory);
+function holds(directory: string, files: readonly VolumeFile[]): boolean {
+  const present = filesBelow(directory);
   if (present === undefined || present.length !== files.length) return false;
   for (const file of files) {
     if (!present.includes(file.path)) return false;
     const path = join(directory, file.path);
-    if (((await lstat(path)).mode & 0o7777) !== file.mode) return false;
-    if (!(await readFile(path)).equals(file.content)) return false;
+    const found = lstatSync(path);
+    if (!found.isFile() || (found.mode & 0o7777) !== file.mode) return false;
+    if (!readFileSync(path).equals(file.content)) return false;
   }
   return true;
 }
 
 /** Paths of the files below, or undefined when the directory does not exist. */
-async function filesBelow(directory: string): Promise<string[] | undefined> {
+function filesBelow(directory: string): string[] | undefined {
   try {
-    const entries = await readdir(`${directory}/`, { recursive: true, withFileTypes: true });
+    const entries = readdirSync(`${directory}/`, { recursive: true, withFileTypes: true });
     const plain = entries.filter((entry) => !entry.isDirectory());
     return plain.map((entry) => join(entry.parentPath, entry.name).slice(directory.length + 1));
   } catch (error) {
@@ -130,14 +130,14 @@ async function filesBelow(directory: string): Promise<string[] | undefined> {
 }
 
 /** Visible names for the current version, none for anything else, and no older version. */
-async function tidy(directory: string, names: ReadonlySet<string>): Promise<void> {
-  const version = await readlink(join(directory, DATA));
-  const present = new Set(await readdir(directory));
+function tidy(directory: string, names: ReadonlySet<string>): void {
+  const version = readlinkSync(join(directory, DATA));
+  const present = new Set(readdirSync(directory));
   for (const name of names) {
-    if (!present.has(name)) await symlink(join(DATA, name), join(directory, name));
+    if (!present.has(name)) symlinkSync(join(DATA, name), join(directory, name));
   }
   for (const name of present) {
     if (name === DATA || name === version || names.has(name)) continue;
-    await rm(join(directory, name), { recursive: true, force: true });
+    rmSync(join(directory, name), { recursive: true, force: true });
   }
 }
