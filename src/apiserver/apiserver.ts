@@ -25,6 +25,7 @@ import type { HealthCheck, ServerParts } from './request.ts';
 import { createResources } from './resources.ts';
 import { storageKey, storagePrefix } from './storage-key.ts';
 import { ensureNamespaceObjects, ensureSystemObjects } from './system-objects.ts';
+import { createTurns } from './turns.ts';
 
 export type ApiServerOptions = {
   readonly store: Store<KubeObject>;
@@ -63,6 +64,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
   const kinds = createKindTable(store, KINDS);
   const parts: ServerParts = {
     store,
+    turns: createTurns(),
     clock,
     tokens: createTokenSigner(authority.serviceAccountKey),
     get kinds() {

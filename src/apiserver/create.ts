@@ -124,10 +124,14 @@ export async function storeNew(
     check(store.get(key));
     return object;
   }
-  const created = await store.write(key, (current, next) => {
-    check(current);
-    return { verb: 'put', value: stamped(object, next) };
-  });
+  const write = () =>
+    store.write(key, (current, next) => {
+      check(current);
+      return { verb: 'put', value: stamped(object, next) };
+    });
+  // What a quota counts must be in the store before the next is counted.
+  const isCounted = namespace !== undefined && parts.admission.list('resourcequotas', namespace).length > 0;
+  const created = await (isCounted ? parts.turns.take(namespace, write) : write());
   await parts.onCreated(kind, object);
   return created ?? object;
 }

@@ -9,6 +9,7 @@ import { badRequest } from './api-error.ts';
 import { decodeType } from './decode-type.ts';
 import type { AdmissionContext, Kind, WritablePart } from './kind.ts';
 import type { NodeLedger } from './node-ledger.ts';
+import type { Turns } from './turns.ts';
 
 export type ServerParts = {
   readonly store: Store<KubeObject>;
@@ -16,6 +17,7 @@ export type ServerParts = {
   readonly clock: Clock;
   readonly kinds: readonly Kind[];
   readonly admission: AdmissionContext;
+  readonly turns: Turns;
   readonly ledger: NodeLedger;
   /** Makes what belongs to a new object before its creator hears that it is there. */
   onCreated(kind: Kind, object: KubeObject): Promise<void>;

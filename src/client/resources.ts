@@ -15,6 +15,7 @@ import type {
   PodDisruptionBudget,
   PodGroup,
   PriorityClass,
+  ResourceQuota,
   RuntimeClass,
   Secret,
   Service,
@@ -98,6 +99,7 @@ export const CUSTOM_RESOURCE_DEFINITIONS: ResourceRef<CustomResourceDefinition> 
   kind: 'CustomResourceDefinition',
   namespaced: false,
 };
+export const RESOURCE_QUOTAS = core<ResourceQuota>('resourcequotas', 'ResourceQuota', true);
 /** Created at pods/<name>/binding. */
 export const BINDINGS = core<Binding>('bindings', 'Binding', true);
 /** Several that are committed together or not at all; Podwright's own. */

@@ -52,19 +52,28 @@ const add = (x: number, y: number): number => x + y;
  * pod-level requests in place of the sum where they are set (KEP-753, KEP-2837).
  */
 export function effectiveRequests(spec: PodSpec): ResourceAmounts {
-  const requestsOf = (container: Container): ResourceAmounts =>
-    resourceAmounts(container.resources?.requests);
+  return combine(effectiveAmounts(spec, 'requests'), resourceAmounts(spec.overhead), add);
+}
+
+/** What the pod may use at most; its overhead counts where there is a limit at all. */
+export function effectiveLimits(spec: PodSpec): ResourceAmounts {
+  const limits = effectiveAmounts(spec, 'limits');
+  const overhead = Object.entries(resourceAmounts(spec.overhead)).filter(([name]) => name in limits);
+  return combine(limits, Object.fromEntries(overhead), add);
+}
+
+function effectiveAmounts(spec: PodSpec, list: 'requests' | 'limits'): ResourceAmounts {
+  const amountsOf = (container: Container): ResourceAmounts => resourceAmounts(container.resources?.[list]);
   let sidecars: ResourceAmounts = {};
   let initPeak: ResourceAmounts = {};
   for (const container of spec.initContainers ?? []) {
-    const own = combine(requestsOf(container), sidecars, add);
+    const own = combine(amountsOf(container), sidecars, add);
     initPeak = combine(initPeak, own, Math.max);
     if (isSidecar(container)) sidecars = own;
   }
-  const running = spec.containers.map(requestsOf).reduce((sum, one) => combine(sum, one, add), sidecars);
+  const running = spec.containers.map(amountsOf).reduce((sum, one) => combine(sum, one, add), sidecars);
   const needed = combine(initPeak, running, Math.max);
-  const podLevel = resourceAmounts(spec.resources?.requests);
-  return combine({ ...needed, ...podLevel }, resourceAmounts(spec.overhead), add);
+  return { ...needed, ...resourceAmounts(spec.resources?.[list]) };
 }
 
 export type QosClass = 'Guaranteed' | 'Burstable' | 'BestEffort';

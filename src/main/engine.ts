@@ -19,6 +19,7 @@ import { runDisruptionController } from '../controllers/disruption/disruption-co
 import { runGarbageCollector } from '../controllers/garbage/garbage-collector.ts';
 import { runNamespaceObjects } from '../controllers/namespace-objects.ts';
 import { runTaintsController } from '../controllers/nodes/taints-controller.ts';
+import { runQuotaController } from '../controllers/quota/quota-controller.ts';
 import { createLocalProvisioner } from '../controllers/volumes/local-provisioner.ts';
 import { runVolumesController } from '../controllers/volumes/volumes-controller.ts';
 import type { KubeletConfiguration } from '../kube/kubelet-configuration.ts';
@@ -232,6 +233,7 @@ function runControllers(
     runClusterRoleAggregation({ api, clock, log }, ended.signal),
     runDisruptionController({ api, clock, log }, ended.signal),
     runGarbageCollector({ api, clock, log, kinds }, ended.signal),
+    runQuotaController({ api, clock, log, kinds }, ended.signal),
     runTaintsController({ api, log }, ended.signal),
   ];
   undo.push(async () => {

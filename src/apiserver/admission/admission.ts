@@ -4,8 +4,10 @@
 import type { KubeObject } from '../../client/resource-api.ts';
 import type { User } from '../access/user.ts';
 import type { AdmissionContext, Kind, WritablePart } from '../kind.ts';
+import { limitRangeAdmission } from './limit-range.ts';
 import { podSecurity } from './pod-security.ts';
 import { priorityAdmission } from './priority.ts';
+import { quotaAdmission } from './quota.ts';
 import { rbacEscalation } from './rbac-escalation.ts';
 import { runtimeClassAdmission } from './runtime-class.ts';
 import { serviceAccountAdmission } from './service-account.ts';
@@ -31,11 +33,14 @@ export type AdmissionPlugin = {
 };
 
 const PLUGINS: readonly AdmissionPlugin[] = [
+  limitRangeAdmission,
   serviceAccountAdmission,
   runtimeClassAdmission,
   priorityAdmission,
   rbacEscalation,
   podSecurity,
+  // Last: what was refused is not counted.
+  quotaAdmission,
 ];
 
 export function mutateNew(context: AdmissionContext, write: AdmissionWrite): KubeObject {

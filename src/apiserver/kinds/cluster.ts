@@ -14,6 +14,8 @@ import type {
   Service,
   VolumeAttachment,
 } from '../../kube/api-types.ts';
+import { uncountedResources } from '../../kube/quota.ts';
+import { defaultLimitRange } from '../admission/limit-range.ts';
 import { ageColumn } from './columns.ts';
 import { createdAt, number, selectorText, storedKind, text, wide } from './stored-kind.ts';
 
@@ -158,18 +160,19 @@ const POLICY_KINDS = [
     plural: 'limitranges',
     scope: 'Namespaced',
     shortNames: ['limits'],
-    warning: 'LimitRange is stored, but Podwright does not enforce it yet',
+    defaults: defaultLimitRange,
     columns: [],
     lastColumns: [createdAt()],
   }),
   storedKind<ResourceQuota>({
     group: '',
     kind: 'ResourceQuota',
+    warnings: ({ spec }) =>
+      uncountedResources(spec).map((what) => `ResourceQuota: Podwright does not count ${what}`),
     plural: 'resourcequotas',
     scope: 'Namespaced',
     status: true,
     shortNames: ['quota'],
-    warning: 'ResourceQuota is stored, but Podwright does not enforce it yet',
     columns: [
       text('Request', ({ spec, status }) => quantities(spec?.hard, status?.used, /^(?!limits\.)/)),
       text('Limit', ({ spec, status }) => quantities(spec?.hard, status?.used, /^limits\./)),
