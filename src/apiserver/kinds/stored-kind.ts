@@ -58,7 +58,11 @@ export function storedKind<T extends KubeObject>(entry: StoredKind<T>): Kind {
     scale: entry.scale,
     strategy: {
       ...(defaults === undefined ? {} : { defaults }),
-      validate: (object) => [...requiredFields(kind, object), ...(validate?.(object) ?? [])],
+      // A kind's own rules may take for granted what its schema demands.
+      validate: (object) => {
+        const missing = requiredFields(kind, object);
+        return missing.length > 0 ? missing : (validate?.(object) ?? []);
+      },
       validateUpdate: (object, old) => unchangedFields(immutable, object, old),
       orphansDependents: entry.orphansDependents,
       warnings: (object) => [...(warning === undefined ? [] : [warning]), ...(warnings?.(object) ?? [])],
