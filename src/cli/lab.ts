@@ -13,6 +13,7 @@ export type LabOptions = {
   /** Archives to load before it is ready. */
   readonly images: readonly string[];
   readonly runtime?: 'crun' | 'runc' | undefined;
+  readonly schedulerConfig?: string | undefined;
 };
 
 export type LabFlags = Omit<LabOptions, 'nodes' | 'images'> & {
@@ -37,6 +38,7 @@ export function addLabOptions(command: Command): Command {
         .argParser(parseListen)
         .default({ host: '127.0.0.1', port: 0 }, '127.0.0.1:0'),
     )
+    .option('--scheduler-config <file>', 'KubeSchedulerConfiguration: profiles by schedulerName')
     .addOption(new Option('--runtime <name>', 'OCI runtime').choices(['crun', 'runc']))
     .addHelpText('after', EXAMPLE);
 }

@@ -26,6 +26,7 @@ export type EngineStartOptions = DirOptions &
     readonly manifests?: string | undefined;
     readonly runtime?: 'crun' | 'runc' | undefined;
     readonly cniConfDir?: string | undefined;
+    readonly schedulerConfig?: string | undefined;
     readonly warmSandboxes?: number | undefined;
     readonly auditLog?: string | undefined;
     /** Milliseconds. */
@@ -136,6 +137,7 @@ export function addServeOptions(command: Command, hostname: string): Command {
         'runc',
       ]),
     )
+    .option('--scheduler-config <file>', 'KubeSchedulerConfiguration: profiles by schedulerName')
     .option('--cni-conf-dir <dir>', 'your own CNI configuration instead of the bridge')
     .option('--audit-log <file>', 'who asked the API for what: a JSON line for each request')
     .addOption(

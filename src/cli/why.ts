@@ -13,9 +13,14 @@ import { type Explanation, explain, type NodeExplanation } from '../scheduler/ex
 import { type Remedy, remedyText } from '../scheduler/remedy.ts';
 import { type Cli, type ExitCode, print } from './cli.ts';
 import { podName } from './logs.ts';
+import { readProfiles } from './scheduler-config.ts';
 import { table } from './table.ts';
 
-export type WhyOptions = { readonly output: 'text' | 'json' };
+export type WhyOptions = {
+  readonly output: 'text' | 'json';
+  /** The engine's, where it was given one. */
+  readonly schedulerConfig?: string | undefined;
+};
 
 /** More rows nobody reads; -o json has all. */
 const ROWS_MAX = 40;
@@ -97,7 +102,7 @@ export async function why(cli: Cli, name: string, options: WhyOptions): Promise<
       ...classes.items.map((object) => ({ kind: 'class', object }) as const),
     ],
   };
-  const explanation = explain(pod, snapshot);
+  const explanation = explain(pod, snapshot, await readProfiles(options.schedulerConfig));
   if (options.output === 'json') {
     print(cli, JSON.stringify({ pod: key, ...explanation }, null, 2));
     return 0;

@@ -26,6 +26,7 @@ function serveArguments(options: EngineStartOptions): string[] {
     manifests,
     runtime,
     'cni-conf-dir': cniConfDir,
+    'scheduler-config': options.schedulerConfig,
     'audit-log': auditLog,
     'warm-sandboxes': warmSandboxes === undefined ? undefined : String(warmSandboxes),
     'max-container-restart-period': restartMs === undefined ? undefined : `${restartMs / 1000}s`,

@@ -28,6 +28,7 @@ import { ensurePauseRootfs } from '../machine/images/pause-rootfs.ts';
 import { type MachineDirs, persistentVolumesDir } from '../machine/layout.ts';
 import type { ImageStore, Machine } from '../machine/machine.ts';
 import { serviceAddressBeside } from '../machine/network/service-address.ts';
+import type { Profile } from '../scheduler/profile.ts';
 import { runScheduler } from '../scheduler/scheduler.ts';
 import { openStore } from '../store/store.ts';
 import { lockDataDir } from './lock.ts';
@@ -53,6 +54,8 @@ export type EngineOptions = MachineDirs & {
   readonly warmSandboxes?: number | undefined;
   /** A directory of the user's own CNI configurations. */
   readonly cniConfDir?: string | undefined;
+  /** The scheduler's, one per schedulerName it answers to. Absent: default-scheduler as it comes. */
+  readonly profiles?: readonly Profile[] | undefined;
   /** Longest restart back-off in milliseconds. Absent: Kubernetes' 5 minutes. */
   readonly maxContainerRestartPeriod?: number | undefined;
   /** How nodes are kept in order. Absent: as Kubernetes does by default. */
@@ -227,7 +230,7 @@ function runControllers(
     nodes.map(({ name }) => name),
   );
   const running = [
-    runScheduler({ api, clock, log }, ended.signal),
+    runScheduler({ api, clock, log, profiles: options.profiles }, ended.signal),
     runVolumesController({ api, clock, log, provisioner }, ended.signal),
     runNamespaceObjects({ api, clock, log, ca }, ended.signal),
     runClusterRoleAggregation({ api, clock, log }, ended.signal),

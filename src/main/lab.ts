@@ -11,6 +11,7 @@ import { PodwrightError } from '../base/errors.ts';
 import { errnoOf, readIfExists } from '../base/files.ts';
 import { createLog } from '../base/log.ts';
 import type { LabOptions } from '../cli/lab.ts';
+import { readProfiles } from '../cli/scheduler-config.ts';
 import type { MachineDirs } from '../machine/layout.ts';
 import { parseRange, subranges } from '../machine/network/address-range.ts';
 import { type Engine, startEngine } from './engine.ts';
@@ -93,12 +94,14 @@ export async function runLab(options: LabOptions): Promise<void> {
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => asked.abort());
   const lab = labOf(options.dir);
   const nodes = nodesOf(lab, options);
+  const profiles = await readProfiles(options.schedulerConfig);
   await takeDirectory(
     lab,
     options.nodes.map(({ name }) => name),
   );
   const { listen, podCidr: clusterCidr, runtime } = options;
   const engine = await startEngine({
+    profiles,
     ...lab,
     listen,
     nodes,

@@ -5,6 +5,7 @@ import { systemClock } from '../base/clock.ts';
 import { createLog, type Log } from '../base/log.ts';
 import { spans } from '../base/spans.ts';
 import type { EngineStartOptions } from '../cli/options.ts';
+import { readProfiles } from '../cli/scheduler-config.ts';
 import { kubeletConfiguration } from '../kube/kubelet-configuration.ts';
 import { READY_MESSAGE } from './background-engine.ts';
 import { startEngine, wholeComputer } from './engine.ts';
@@ -35,6 +36,7 @@ export async function serve(options: EngineStartOptions): Promise<void> {
   const stopExport = await startExport(log);
   const engine = await startEngine({
     ...rest,
+    profiles: await readProfiles(options.schedulerConfig),
     kubelet: kubeletConfiguration(options),
     ...wholeComputer(rest, { name: nodeName, podCidr, manifestsDir: manifests }),
     log,

@@ -177,6 +177,11 @@ describe('podwright lab', () => {
     const foreign = await start('--nodes', 'a', '--dir', join(lab.dir, 'data'));
     assert.equal(foreign.code, 1);
     assert.match(foreign.stderr, /it is not empty, and no lab made it/);
+    const config = join(lab.dir, 'scheduler.yaml');
+    writeFileSync(config, 'apiVersion: v1\nkind: Pod\n');
+    const unread = await start('--nodes', NODES, '--dir', lab.dir, '--scheduler-config', config);
+    assert.equal(unread.code, 1);
+    assert.match(unread.stderr, /scheduler configuration: apiVersion: want KubeSchedulerConfiguration/);
     const others = await start('--nodes', 'x', '--dir', lab.dir);
     assert.match(others.stderr, /was left with the nodes a, b/);
     assert.equal(await lab.kube('get', 'pod', 'on-a', '-o', 'jsonpath={.status.phase}'), 'Running');

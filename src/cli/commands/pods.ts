@@ -53,11 +53,13 @@ export function addTraceCommand(program: Command): void {
 export function addWhyCommand(program: Command): void {
   addClientOptions(program.command('why <pod>'))
     .description('why a pod has no node, node by node, and what would help; or why it has the one it has')
+    .option('--scheduler-config <file>', 'the one that the engine was started with')
     .addOption(outputOption('json'))
-    .action((pod: string, options: ClientOptions & { output?: 'json' }) =>
+    .action((pod: string, options: ClientOptions & { output?: 'json'; schedulerConfig?: string }) =>
       runCommand(async () => {
         const { why } = await import('../why.ts');
-        return why(createProcessCli(options), pod, { output: options.output ?? 'text' });
+        const { output = 'text', schedulerConfig } = options;
+        return why(createProcessCli(options), pod, { output, schedulerConfig });
       }),
     );
 }
