@@ -8,6 +8,8 @@ import { NODES, PODS } from '../../src/client/resources.ts';
 import { eventually, TestEngine } from '../lib/engine.ts';
 import { BUSYBOX, podOf, shell } from '../lib/manifests.ts';
 
+const REFUSED = 'Pod was rejected: The node had condition: [MemoryPressure]. ';
+
 describe('a node in order', { timeout: 240_000 }, () => {
   const engine = new TestEngine({
     small: { data: 300 },
@@ -102,5 +104,54 @@ describe('a node in order', { timeout: 240_000 }, () => {
       60_000,
     );
     assert.equal((await engine.pod('modest')).status?.phase, 'Running');
+  });
+});
+
+describe('a node short of memory', { timeout: 180_000 }, () => {
+  const engine = new TestEngine({
+    // No machine has it: the pressure is real from the first look on, and the pods have a while to come up.
+    arguments: [
+      ...['--eviction-hard', '', '--eviction-soft', 'memory.available<1Ei'],
+      ...['--eviction-soft-grace-period', 'memory.available=30s', '--eviction-max-pod-grace-period', '1s'],
+    ],
+  });
+  before(async () => {
+    await engine.start();
+    await engine.loadImage('busybox');
+  });
+  after(() => engine.close());
+
+  test('the pod that holds more than it asked for goes first; BestEffort pods are refused from then on', async () => {
+    const fill = 'dd if=/dev/zero of=/memory/file bs=1M count=48; exec sleep 3600';
+    const greedy = shell('app', fill, {
+      resources: { requests: { memory: '1Mi' } },
+      volumeMounts: [{ name: 'memory', mountPath: '/memory' }],
+    });
+    const volumes = [{ name: 'memory', emptyDir: { medium: 'Memory' } }];
+    const resources = { requests: { memory: '256Mi' } };
+    await engine.api.create(PODS, podOf('greedy', [greedy], { volumes }));
+    await engine.api.create(PODS, podOf('modest', [shell('app', 'exec sleep 3600', { resources })]));
+    const first = await eventually(
+      'one of them is evicted',
+      async () => {
+        const pods = await Promise.all(['greedy', 'modest'].map((name) => engine.pod(name)));
+        return pods.find(({ status }) => status?.reason === 'Evicted');
+      },
+      90_000,
+    );
+    assert.equal(first.metadata?.name, 'greedy');
+    assert.match(
+      first.status?.message ?? '',
+      /^The node was low on resource: memory\. Threshold quantity: 1Ei, available: \d+\w*\. Container app was using \d+\w*, request is 1Mi, has larger consumption of memory\. $/,
+    );
+    const late = podOf('late', [shell('app', 'sleep 3600')], {
+      nodeName: 'test-node',
+      tolerations: [{ key: 'other', operator: 'Exists' }],
+    });
+    await engine.api.create(PODS, late);
+    await eventually('it is refused', async () => {
+      const { reason, message } = (await engine.pod('late')).status ?? {};
+      return reason === 'Evicted' && message === REFUSED ? true : undefined;
+    });
   });
 });
