@@ -1,10 +1,13 @@
 // CustomResourceDefinitions by kubectl: a definition makes a kind like any other.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import fc from 'fast-check';
+import { isPodwrightError } from '../../src/base/errors.ts';
 import type { KubeObject } from '../../src/client/resource-api.ts';
 import { CUSTOM_RESOURCE_DEFINITIONS } from '../../src/client/resources.ts';
 import { type ApiRig, apiRig } from '../lib/api-rig.ts';
 import { eventually } from '../lib/engine.ts';
+import { assertProperty } from '../lib/property.ts';
 
 const SCHEMA = {
   type: 'object',
@@ -262,4 +265,50 @@ test('instances go with their definition, and the kind with it', { timeout: 60_0
   );
   const gone = await kubectl(['get', 'ct']);
   assert.match(gone.stderr, /the server could not find the requested resource|doesn't have a resource type/);
+});
+
+/** The value with one of its parts, chosen by the figures, replaced. */
+function mutated(value: unknown, figures: readonly number[], part: unknown): unknown {
+  const [figure = 0, ...rest] = figures;
+  if (typeof value !== 'object' || value === null || figures.length === 0) return part;
+  const keys = Object.keys(value);
+  const key = keys[figure % Math.max(1, keys.length)];
+  if (key === undefined) return part;
+  const below = mutated((value as { [key: string]: unknown })[key], rest, part);
+  if (Array.isArray(value)) return value.map((one, at) => (String(at) === key ? below : one));
+  return { ...value, [key]: below };
+}
+
+test('any definition and any instance is taken or refused, never a defect', {
+  timeout: 120_000,
+}, async (t) => {
+  const { server } = await withDefinition(t);
+  const tabs = {
+    group: 'test.example.com',
+    version: 'v1',
+    plural: 'crontabs',
+    kind: 'CronTab',
+    namespaced: true,
+  };
+  const base = JSON.parse(definition({ names: { plural: 'others', kind: 'Other' } })) as KubeObject;
+  const other = { ...base, metadata: { name: 'others.test.example.com' } };
+  const instance = {
+    metadata: { name: 'x' },
+    spec: { cronSpec: 'a', parts: [{ name: 'p', size: 2 }], free: { a: [1] } },
+  };
+  const figures = fc.array(fc.nat({ max: 20 }), { minLength: 1, maxLength: 9 });
+  const property = fc.asyncProperty(figures, fc.jsonValue(), async (path, part) => {
+    for (const [ref, object] of [
+      [CUSTOM_RESOURCE_DEFINITIONS, other],
+      [tabs, instance],
+    ] as const) {
+      const made = server.resources.create(ref as never, mutated(object, path, part) as never, {
+        dryRun: true,
+      });
+      await made.catch((error: unknown) =>
+        assert.ok(isPodwrightError(error), String((error as Error).stack)),
+      );
+    }
+  });
+  await assertProperty(property, { file: 'test/apiserver/custom-resources.test.ts', numRuns: 500 });
 });

@@ -1,6 +1,7 @@
 // customresourcedefinitions: kinds that users add; apiserver/custom/ serves them.
 import { CUSTOM_RESOURCE_DEFINITIONS } from '../../client/resources.ts';
 import type { CustomResourceDefinition } from '../../kube/api-types.ts';
+import { normalizedSchema } from '../../kube/custom/structural-schema.ts';
 import {
   validateDefinition,
   validateDefinitionUpdate,
@@ -16,7 +17,11 @@ function withDefaults(definition: CustomResourceDefinition): CustomResourceDefin
   if (spec?.names?.kind === undefined) return definition;
   const { kind } = spec.names;
   const names = { singular: kind.toLowerCase(), listKind: `${kind}List`, ...spec.names };
-  return { ...definition, spec: { conversion: { strategy: 'None' }, ...spec, names } };
+  const versions = (spec.versions ?? []).map((version) => {
+    const root = version.schema?.openAPIV3Schema;
+    return root === undefined ? version : { ...version, schema: { openAPIV3Schema: normalizedSchema(root) } };
+  });
+  return { ...definition, spec: { conversion: { strategy: 'None' }, ...spec, names, versions } };
 }
 
 /** Deep rules need what the schema demands to be there. */

@@ -2,7 +2,7 @@
 // value has one place in the schema that says its type, so that objects can be pruned, defaulted and applied by it.
 // https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/#specifying-a-structural-schema
 import type { JSONSchemaProps } from '../api-types.ts';
-import { isJsonObject } from '../decode.ts';
+import { decode, isJsonObject } from '../decode.ts';
 import { type FieldError, forbidden, invalid, notSupported, required } from '../field-error.ts';
 
 export type Schema = JSONSchemaProps;
@@ -21,6 +21,55 @@ export function itemsOf({ items }: Schema): Schema | undefined {
 export function valuesOf({ additionalProperties }: Schema): Schema | undefined {
   if (additionalProperties === true) return { 'x-kubernetes-preserve-unknown-fields': true };
   return isJsonObject(additionalProperties) ? (additionalProperties as Schema) : undefined;
+}
+
+const JUNCTORS = ['allOf', 'anyOf', 'oneOf'] as const;
+/** What api-schema.json knows as anything, and is a schema, or says yes or no. */
+const UNTYPED = ['items', 'additionalProperties'] as const;
+
+/** Schemas in places that are decoded as anything, decoded; what is none stays as it is, for `malformedErrors` to tell. */
+export function normalizedSchema(schema: Schema): Schema {
+  const untyped = UNTYPED.filter((name) => isJsonObject(schema[name])).map((name) => {
+    const decoded = decode<Schema>('JSONSchemaProps', schema[name]);
+    return [name, decoded.ok ? normalizedSchema(decoded.object) : schema[name]];
+  });
+  const lists = JUNCTORS.filter((name) => schema[name] !== undefined).map((name) => [
+    name,
+    schema[name]?.map(normalizedSchema),
+  ]);
+  const properties = Object.entries(schema.properties ?? {}).map(([name, one]) => [
+    name,
+    normalizedSchema(one),
+  ]);
+  return {
+    ...schema,
+    ...Object.fromEntries([...untyped, ...lists]),
+    ...(schema.properties === undefined ? {} : { properties: Object.fromEntries(properties) }),
+    ...(schema.not === undefined ? {} : { not: normalizedSchema(schema.not) }),
+  };
+}
+
+/** Places of a normalized schema that hold no schema. */
+export function malformedErrors(schema: Schema, path: string): FieldError[] {
+  const below: [string, Schema][] = [
+    ...Object.entries(schema.properties ?? {}).map(([name, one]): [string, Schema] => [
+      `${path}.properties[${name}]`,
+      one,
+    ]),
+    ...JUNCTORS.flatMap((name) =>
+      (schema[name] ?? []).map((one, at): [string, Schema] => [`${path}.${name}[${at}]`, one]),
+    ),
+    ...(schema.not === undefined ? [] : [[`${path}.not`, schema.not] as [string, Schema]]),
+  ];
+  const own = UNTYPED.flatMap((name) => {
+    const value = schema[name];
+    const at = `${path}.${name}`;
+    if (value === undefined || (name === 'additionalProperties' && typeof value === 'boolean')) return [];
+    const decoded = decode<Schema>('JSONSchemaProps', value);
+    if (!decoded.ok) return [invalid(at, value, `must be a schema: ${decoded.message}`)];
+    return malformedErrors(value as Schema, at);
+  });
+  return [...own, ...below.flatMap(([at, one]) => malformedErrors(one, at))];
 }
 
 const TYPES = ['array', 'boolean', 'integer', 'number', 'object', 'string'];
@@ -66,7 +115,7 @@ function junctorErrors(schema: Schema, path: string, isOfIntOrString: boolean): 
 }
 
 function allJunctorErrors(schema: Schema, path: string): FieldError[] {
-  const lists = (['allOf', 'anyOf', 'oneOf'] as const).flatMap((name) =>
+  const lists = JUNCTORS.flatMap((name) =>
     (schema[name] ?? []).flatMap((one, index) =>
       junctorErrors(one, `${path}.${name}[${index}]`, isIntOrString(schema)),
     ),

@@ -5,7 +5,7 @@ import type {
   CustomResourceDefinitionVersion,
 } from '../api-types.ts';
 import { fieldsOfPath, parseJsonPath } from '../custom/json-path.ts';
-import { structuralErrors } from '../custom/structural-schema.ts';
+import { malformedErrors, type Schema, structuralErrors } from '../custom/structural-schema.ts';
 import { schemaErrors } from '../custom/validate-schema.ts';
 import { type FieldError, forbidden, invalid, notSupported, required } from '../field-error.ts';
 import { dnsLabel, dnsSubdomain } from './names.ts';
@@ -69,6 +69,14 @@ function defaultErrors(schema: object, path: string): FieldError[] {
   });
 }
 
+/** Deeper rules want a schema that is one. */
+function rootErrors(root: Schema, path: string): FieldError[] {
+  const malformed = malformedErrors(root, path);
+  if (malformed.length > 0) return malformed;
+  const errors = structuralErrors(root, path);
+  return errors.length > 0 ? errors : defaultErrors(root, path);
+}
+
 function versionErrors(version: CustomResourceDefinitionVersion, index: number): FieldError[] {
   const path = `spec.versions[${index}]`;
   const root = version.schema?.openAPIV3Schema;
@@ -76,8 +84,7 @@ function versionErrors(version: CustomResourceDefinitionVersion, index: number):
   return [
     ...dnsLabel(version.name).map((why) => invalid(`${path}.name`, version.name, why)),
     ...(root === undefined ? [required(schemaPath, 'schemas are required')] : []),
-    ...(root === undefined ? [] : structuralErrors(root, schemaPath)),
-    ...(root === undefined ? [] : defaultErrors(root, schemaPath)),
+    ...(root === undefined ? [] : rootErrors(root, schemaPath)),
     ...(root?.type === undefined || root.type === 'object'
       ? []
       : [invalid(`${schemaPath}.type`, root.type, 'must be object at the root')]),
