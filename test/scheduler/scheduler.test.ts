@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { systemClock } from '../../src/base/clock.ts';
 import { silentLog } from '../../src/base/log.ts';
 import type { ResourceApi } from '../../src/client/resource-api.ts';
-import { BINDINGS, EVENTS, NODES, POD_GROUPS, PODS } from '../../src/client/resources.ts';
+import { BINDINGS, EVENTS, NODES, POD_GROUPS, PODS, PRIORITY_CLASSES } from '../../src/client/resources.ts';
 import type { Node, Pod, PodGroup, PodSpec } from '../../src/kube/api-types.ts';
 import { runScheduler } from '../../src/scheduler/scheduler.ts';
 import { apiRig } from '../lib/api-rig.ts';
@@ -147,9 +147,10 @@ test('the pods of a group with the basic policy are placed one by one', async (t
 
 test('a pod of higher priority takes the place of a lower one', async (t) => {
   const api = await clusterOf(t, { a: '1Gi' });
-  await api.create(PODS, podOf('low', ['1Gi'], { priority: 0 }));
+  await api.create(PRIORITY_CLASSES, { metadata: { name: 'important' }, value: 100 });
+  await api.create(PODS, podOf('low', ['1Gi']));
   await nodeOf(api, 'low');
-  await api.create(PODS, podOf('high', ['1Gi'], { priority: 100 }));
+  await api.create(PODS, podOf('high', ['1Gi'], { priorityClassName: 'important' }));
   assert.equal(await nodeOf(api, 'high'), 'a');
   await assert.rejects(get(api, 'low'), { code: 'NotFound' });
 });
