@@ -27,8 +27,10 @@ export type Work<Step> = {
 export type FollowOptions<T> = {
   /** What is not relevant is not kept, and wakes nobody. */
   readonly isRelevant?: (object: T) => boolean;
-  /** Whether a change makes a new pass; a deletion always does. Absent: each does. */
+  /** Whether a change makes a new pass. Absent: each does. */
   readonly wakes?: (object: T, before: T | undefined) => boolean;
+  /** Whether a deletion does. Absent: each does. */
+  readonly wakesOnDelete?: (object: T) => boolean;
   /** Ends it before the controller does. */
   readonly until?: AbortSignal;
 };
@@ -46,7 +48,7 @@ export function createController({ api, clock, log }: ControllerOptions, signal:
   let wake = (): void => {};
 
   const follow = <T extends KubeObject>(ref: ResourceRef<T>, options: FollowOptions<T> = {}) => {
-    const { isRelevant = () => true, wakes = () => true, until } = options;
+    const { isRelevant = () => true, wakes = () => true, wakesOnDelete = () => true, until } = options;
     const objects = new Map<string, T>();
     unsynced.add(objects);
     const synced = (): void => {
@@ -63,7 +65,7 @@ export function createController({ api, clock, log }: ControllerOptions, signal:
         if (isKept ? wakes(object, before) : before !== undefined) wake();
       },
       onDelete: (object: T): void => {
-        if (objects.delete(keyOf(object))) wake();
+        if (objects.delete(keyOf(object)) && wakesOnDelete(object)) wake();
       },
       onSynced: synced,
     };

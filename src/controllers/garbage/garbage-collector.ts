@@ -40,6 +40,10 @@ export function runGarbageCollector(options: GarbageCollectorOptions, signal: Ab
     readonly until: AbortController;
   };
   const followed = new Map<string, Followed>();
+  /** Uids that some object named as its owner at the last pass; one that names another makes a pass of its own. */
+  let owners: ReadonlyMap<string, unknown> = new Map();
+  const wakesOnDelete = (object: KubeObject): boolean =>
+    ownersOf(object).length > 0 || owners.has(object.metadata?.uid ?? '');
 
   /** Kinds come and go with their CustomResourceDefinitions. */
   const followKinds = (): void => {
@@ -57,8 +61,11 @@ export function runGarbageCollector(options: GarbageCollectorOptions, signal: Ab
     for (const [id, ref] of kinds) {
       if (followed.has(id)) continue;
       const until = new AbortController();
-      const wakes = ref.plural === 'customresourcedefinitions' ? () => true : isNews;
-      followed.set(id, { ref, objects: follow(ref, { wakes, until: until.signal }), until });
+      const isDefinition = ref.plural === 'customresourcedefinitions';
+      const objects = isDefinition
+        ? follow(ref, { until: until.signal })
+        : follow(ref, { wakes: isNews, wakesOnDelete, until: until.signal });
+      followed.set(id, { ref, objects, until });
     }
   };
 
@@ -77,7 +84,9 @@ export function runGarbageCollector(options: GarbageCollectorOptions, signal: Ab
       const items = [...followed.values()].flatMap(({ ref, objects }) =>
         [...objects.values()].map((object): Item => ({ ref, object })),
       );
-      return { steps: planGarbage(graphOf(items, kindOf)) };
+      const graph = graphOf(items, kindOf);
+      owners = graph.dependents;
+      return { steps: planGarbage(graph) };
     },
     perform: createPerformer(options, kindOf),
   });
