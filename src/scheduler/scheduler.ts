@@ -20,10 +20,9 @@ import {
 } from '../client/resources.ts';
 import type { Namespace, Node, Pod, PodGroup } from '../kube/api-types.ts';
 import { isTerminal } from '../kube/pod.ts';
-import { isBound } from '../kube/storage.ts';
 import { Cluster, type PlacedPod } from './cluster.ts';
 import type { StorageObject } from './cluster-volumes.ts';
-import { bind, type CommitParts, type Placed, preempt, selectNode } from './commits.ts';
+import { bind, type CommitParts, preempt } from './commits.ts';
 import { Placement } from './placement.ts';
 import { PodClasses } from './pod-class.ts';
 import { groupOf, PodGroups, WAITING_FOR_GANG } from './pod-group.ts';
@@ -31,6 +30,7 @@ import { DEFAULT_PROFILE, DEFAULT_SCHEDULER_NAME, type Profile } from './profile
 import { Reports } from './reports.ts';
 import { countDecision, gaugeQueue } from './scheduler-figures.ts';
 import { type Assignment, type Decision, SchedulingCycle } from './scheduling-cycle.ts';
+import { VolumeBinder } from './volume-binder.ts';
 
 export type SchedulerOptions = {
   readonly api: ResourceApi;
@@ -67,6 +67,7 @@ class Scheduler {
   readonly #signal: AbortSignal;
   readonly #reports: Reports;
   readonly #commits: CommitParts;
+  readonly #volumes: VolumeBinder;
   readonly #cluster = new Cluster();
   readonly #classes = new PodClasses();
   readonly #placement: Placement;
@@ -77,8 +78,6 @@ class Scheduler {
   readonly #placed = new Map<string, PlacedPod>();
   readonly #groups = new PodGroups();
   readonly #unsynced = new Set(['namespaces', 'nodes', 'podgroups', 'pods', 'claim', 'volume', 'class']);
-  /** Who waits for claims to be bound. */
-  readonly #storageListeners = new Set<() => void>();
   readonly #binding = new Set<Promise<void>>();
   #isWorking = false;
   #cancelTimer: () => void = () => {};
@@ -90,6 +89,12 @@ class Scheduler {
     const component = profiles[0]?.schedulerName ?? DEFAULT_SCHEDULER_NAME;
     this.#reports = new Reports({ ...options, events: createEventRecorder({ ...options, component }) });
     this.#commits = { ...options, reports: this.#reports };
+    this.#volumes = new VolumeBinder({
+      volumes: this.#cluster.volumes,
+      commits: this.#commits,
+      clock: options.clock,
+      onChange: () => this.#notice({ kind: 'VolumeChanged' }),
+    });
     this.#placement = new Placement(this.#cluster, profiles);
     this.#cycle = new SchedulingCycle(this.#placement);
   }
@@ -126,21 +131,7 @@ class Scheduler {
   };
 
   storageHandlers(kind: StorageObject['kind']) {
-    const changed = (): void => {
-      this.#notice({ kind: 'VolumeChanged' });
-      for (const listener of this.#storageListeners) listener();
-    };
-    return {
-      onObject: (object: StorageObject['object']): void => {
-        this.#cluster.volumes.set({ kind, object } as StorageObject);
-        changed();
-      },
-      onDelete: (object: StorageObject['object']): void => {
-        this.#cluster.volumes.remove({ kind, object } as StorageObject);
-        changed();
-      },
-      onSynced: () => this.#synced(kind),
-    };
+    return { ...this.#volumes.handlers(kind), onSynced: () => this.#synced(kind) };
   }
 
   readonly podHandlers = {
@@ -308,7 +299,7 @@ class Scheduler {
       const pod = this.#pods.get(uid);
       return pod === undefined ? [] : [{ pod, placed, nodeName: this.#cluster.nodeName(placed.node) }];
     });
-    const isReady = await this.#bindVolumes(wanted);
+    const isReady = await this.#volumes.bind(wanted, this.#signal);
     if (!isReady || (await bind(this.#commits, wanted)) === 'refused') {
       for (const { placed } of wanted) this.#planAnew(placed);
       return;
@@ -316,41 +307,6 @@ class Scheduler {
     const group = this.#groups.get(groupOf(wanted[0]?.pod ?? {}) ?? '');
     const news = { type: 'PodGroupScheduled', status: 'True', reason: 'Scheduled' } as const;
     if (group !== undefined) void this.#reports.group(group, { ...news, message: 'its pods have nodes' });
-  }
-
-  /** Tells the controller of volumes which node it is, and waits until every claim has its volume there. */
-  async #bindVolumes(wanted: readonly (Placed & { readonly placed: PlacedPod })[]): Promise<boolean> {
-    const { volumes } = this.#cluster;
-    const keys = wanted.flatMap(({ placed }) => placed.podClass.claims.map(({ key }) => key));
-    const isReady = (): boolean =>
-      keys.every((key) => {
-        const claim = volumes.claims.get(key);
-        return claim !== undefined && isBound(claim);
-      });
-    if (isReady()) return true;
-    for (const { placed, nodeName } of wanted) {
-      const waiting = placed.podClass.claims.flatMap(({ key }) => volumes.claims.get(key) ?? []);
-      await selectNode(
-        this.#commits,
-        waiting.filter((claim) => !isBound(claim)),
-        nodeName,
-      );
-    }
-    const { promise, resolve } = Promise.withResolvers<boolean>();
-    const look = (): void => {
-      if (isReady() || this.#signal.aborted) resolve(isReady());
-    };
-    this.#storageListeners.add(look);
-    const cancel = this.#options.clock.at(this.#options.clock.nowMs() + BOUNDS.volumeBindingMs, () =>
-      resolve(false),
-    );
-    this.#signal.addEventListener('abort', look);
-    look();
-    return promise.finally(() => {
-      cancel();
-      this.#storageListeners.delete(look);
-      this.#signal.removeEventListener('abort', look);
-    });
   }
 
   /** Who is gone or bound by somebody else is known by then; everybody else goes back into the queue. */
