@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ensureSystemRoles } from '../../src/apiserver/access/system-roles.ts';
+import { isPodwrightError } from '../../src/base/errors.ts';
 import { CLUSTER_ROLE_BINDINGS, CLUSTER_ROLES } from '../../src/client/resources.ts';
 import { planAggregation } from '../../src/controllers/cluster-role-aggregation.ts';
 import type { ClusterRole } from '../../src/kube/api-types.ts';
@@ -228,6 +229,41 @@ test('what is wrong with roles and bindings is told', () => {
     'subjects[1].kind: Unsupported value: "Robot": supported values: "ServiceAccount", "User", "Group"',
     'subjects[2].name: Required value',
   ]);
+});
+
+test('a review or a binding that asks for nothing is told what it lacks', async (t) => {
+  const { http } = await apiRig(t);
+  const lacking = async (group: string, kind: string, namespaced: boolean): Promise<string> => {
+    const ref = {
+      group: `${group}.k8s.io`,
+      version: 'v1',
+      plural: `${kind.toLowerCase()}s`,
+      kind,
+      namespaced,
+    };
+    const metadata = { name: 'x', ...(namespaced ? { namespace: 'default' } : {}) };
+    const told = await http.api.create(ref, { metadata }).then(
+      () => 'nothing',
+      (error: unknown) => (isPodwrightError(error, 'Invalid') ? error.message : String(error)),
+    );
+    return `${kind}: ${told}`;
+  };
+  const reviews = [
+    [
+      'authorization',
+      'SelfSubjectAccessReview',
+      false,
+      /exactly one of nonResourceAttributes or resourceAttributes/,
+    ],
+    ['authorization', 'SubjectAccessReview', false, /at least one of user or group must be specified/],
+    ['authorization', 'LocalSubjectAccessReview', true, /must match namespace/],
+    ['authorization', 'SelfSubjectRulesReview', false, /no namespace on request/],
+    ['authentication', 'TokenReview', false, /spec.token: Required value/],
+  ] as const;
+  for (const [group, kind, namespaced, text] of reviews)
+    assert.match(await lacking(group, kind, namespaced), text);
+  assert.match(await lacking('rbac.authorization', 'RoleBinding', true), /roleRef: Required value/);
+  assert.match(await lacking('rbac.authorization', 'ClusterRoleBinding', false), /roleRef: Required value/);
 });
 
 test('who impersonates needs the right for each part of it', { timeout: 120_000 }, async (t) => {

@@ -1,5 +1,5 @@
 // Rules for roles and bindings (pkg/apis/rbac/validation).
-import type { ClusterRole, PolicyRule, Role, RoleBinding, Subject } from '../api-types.ts';
+import type { ClusterRole, PolicyRule, Role, RoleBinding, RoleRef, Subject } from '../api-types.ts';
 import { type FieldError, forbidden, invalid, notSupported, required } from '../field-error.ts';
 
 const GROUP = 'rbac.authorization.k8s.io';
@@ -69,16 +69,23 @@ function validateSubject(subject: Subject, at: string, scope: 'Namespaced' | 'Cl
   ];
 }
 
+function validateRoleRef({ apiGroup, kind, name }: RoleRef, scope: 'Namespaced' | 'Cluster'): FieldError[] {
+  const kinds = scope === 'Namespaced' ? ['Role', 'ClusterRole'] : ['ClusterRole'];
+  return [
+    ...(apiGroup === GROUP ? [] : [notSupported('roleRef.apiGroup', apiGroup, [GROUP])]),
+    ...(kinds.includes(kind) ? [] : [notSupported('roleRef.kind', kind, kinds)]),
+    ...(name ? [] : [required('roleRef.name')]),
+  ];
+}
+
 /** @param scope of the binding: one for the whole cluster cannot hand out a namespace's role. */
 export function validateBinding(
   { roleRef, subjects }: Pick<RoleBinding, 'roleRef' | 'subjects'>,
   scope: 'Namespaced' | 'Cluster',
 ): FieldError[] {
-  const kinds = scope === 'Namespaced' ? ['Role', 'ClusterRole'] : ['ClusterRole'];
   return [
-    ...(roleRef.apiGroup === GROUP ? [] : [notSupported('roleRef.apiGroup', roleRef.apiGroup, [GROUP])]),
-    ...(kinds.includes(roleRef.kind) ? [] : [notSupported('roleRef.kind', roleRef.kind, kinds)]),
-    ...(roleRef.name ? [] : [required('roleRef.name')]),
+    // Whether there is one at all says the schema.
+    ...(roleRef === undefined ? [] : validateRoleRef(roleRef, scope)),
     ...(subjects ?? []).flatMap((subject, index) => validateSubject(subject, `subjects[${index}]`, scope)),
   ];
 }
