@@ -28,7 +28,7 @@ const escaped = (text: string): string => text.replaceAll(/[.*+?^${}()|[\]\\/]/g
 function runTest(
   tree: string,
   { file, title }: Mutant['test'],
-): Promise<{ readonly code: number; readonly output: string }> {
+): Promise<{ readonly code: number; readonly output: string; readonly hung: boolean }> {
   // Else the runner takes itself for a part of the one that this may be running under.
   const { NODE_TEST_CONTEXT: _, ...env } = process.env;
   const args = [
@@ -48,10 +48,14 @@ function runTest(
       stream.on('data', (chunk: Buffer) => {
         output += chunk.toString();
       });
-    const timer = setTimeout(() => process.kill(-(child.pid ?? 0), 'SIGKILL'), PATIENCE_MS);
+    let hung = false;
+    const timer = setTimeout(() => {
+      hung = true;
+      process.kill(-(child.pid ?? 0), 'SIGKILL');
+    }, PATIENCE_MS);
     child.once('close', (code) => {
       clearTimeout(timer);
-      resolve({ code: code ?? 1, output });
+      resolve({ code: code ?? 1, output, hung });
     });
   });
 }
@@ -67,8 +71,9 @@ export async function runMutant({ file, find, replace, test }: Mutant): Promise<
       join(tree, file),
       source.replace(find, () => replace),
     );
-    const { code, output } = await runTest(tree, test);
+    const { code, output, hung } = await runTest(tree, test);
     const seconds = Math.round((performance.now() - startedMs) / 1000);
+    if (hung) return { kind: 'caught', seconds };
     // A test that was not found passes as well.
     const hasRun = new RegExp(`[✔✖] ${escaped(test.title)}`).test(output);
     if (!hasRun) throw new Error(`${test.file} did not run: ${test.title}\n${output}`);
