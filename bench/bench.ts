@@ -5,6 +5,7 @@ import { writeFileSync } from 'node:fs';
 import { cpus, release, totalmem } from 'node:os';
 import { parseArgs } from 'node:util';
 import { runtimeNames } from '../src/machine/runtime/runtime.ts';
+import { benchApi } from './api.ts';
 import { benchDensity } from './density.ts';
 import { benchLife } from './life.ts';
 import { benchLogs } from './logs.ts';
@@ -15,6 +16,7 @@ import { type Row, table } from './statistics.ts';
 
 const SECTIONS: Record<string, (options: BenchOptions) => Promise<readonly Row[]>> = {
   pods: benchPods,
+  api: ({ n }) => benchApi(n),
   exec: benchExec,
   life: benchLife,
   logs: benchLogs,

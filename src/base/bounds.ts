@@ -5,6 +5,19 @@ export const BOUNDS = {
   requestBodyBytes: 3 * 1024 * 1024,
   /** Operations of one JSON patch: kube-apiserver's limit. */
   jsonPatchSteps: 10_000,
+  /**
+   * Requests served at once, of one user, and of one user waiting. As many as one commit of the store takes; half of them
+   * for one user, so that one alone can never take all seats.
+   */
+  requestSeats: { seats: 256, perUser: 128, queue: 1024 },
+  /** Watches, streams and followed logs, which last as long as their client wants: half a gigabyte when all lag. */
+  longRunningSeats: { seats: 10_000, perUser: 5_000, queue: 0 },
+  /** Written events kept for those who watch the same: they come to it within one turn of the event loop, or a few. */
+  watchLines: 64,
+  /** How long a client may take nothing of a list or a watch that waits for it. */
+  clientStallMs: 10_000,
+  /** How long a client may take to send its request: kube-apiserver's --request-timeout. */
+  requestReadMs: 60_000,
   /** Revisions kept for watchers that resume; older ones answer 410 Expired. About an hour of a busy machine. */
   historyRevisions: 10_000,
   /** Events a slow watcher may lag behind before it is cut off; it lists again, as after any 410. */

@@ -38,7 +38,7 @@ export function duplicateKeys(text: string): readonly string[] {
         break;
       default:
         if (!isKey || level?.keys === undefined) break;
-        level.step = JSON.parse(token) as string;
+        level.step = token.includes('\\') ? (JSON.parse(token) as string) : token.slice(1, -1);
         if (level.keys.has(level.step)) found.add(pathText(levels));
         level.keys.add(level.step);
         isKey = false;

@@ -1,6 +1,7 @@
 // One request and its answer: what every handler gets.
 import { once } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { BOUNDS } from '../../base/bounds.ts';
 import type { User } from '../access/user.ts';
 import type { Trail } from './audit-event.ts';
 import { failureStatus } from './status.ts';
@@ -55,7 +56,16 @@ export function sendError(response: ServerResponse, error: unknown): void {
   sendJson(response, status.code, status);
 }
 
-/** Waits until the client has taken what was written; a client that went away aborts it. */
-export async function write(exchange: Pick<Exchange, 'response' | 'signal'>, text: string): Promise<void> {
-  if (!exchange.response.write(text)) await once(exchange.response, 'drain', { signal: exchange.signal });
+/**
+ * Waits until the client has taken what was written; a client that went away aborts it, and one that takes nothing for long
+ * is sent away: a slow reader is cut, never waited for.
+ */
+export async function write({ response, signal }: Exchange, text: string | Buffer): Promise<void> {
+  if (response.write(text)) return;
+  const cut = setTimeout(() => response.destroy(), BOUNDS.clientStallMs);
+  try {
+    await once(response, 'drain', { signal });
+  } finally {
+    clearTimeout(cut);
+  }
 }

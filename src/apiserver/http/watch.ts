@@ -18,6 +18,22 @@ function bookmark(kind: Kind, resourceVersion: string, annotations?: object): un
   return { kind: kind.kind, apiVersion: groupVersion(kind), metadata };
 }
 
+/**
+ * Lines of whole objects, newest last. A change is the same line for everybody who watches, and they all come to it at about
+ * the same time: it is written once.
+ */
+const lines = new Map<KubeObject, { readonly type: string; readonly line: Buffer }>();
+
+function lineOf(type: string, object: KubeObject): Buffer {
+  const known = lines.get(object);
+  if (known?.type === type) return known.line;
+  const line = Buffer.from(`${JSON.stringify({ type, object })}\n`);
+  lines.set(object, { type, line });
+  const [oldest] = lines.keys();
+  if (lines.size > BOUNDS.watchLines && oldest !== undefined) lines.delete(oldest);
+  return line;
+}
+
 function timeoutMs(query: URLSearchParams): number {
   const text = query.get('timeoutSeconds');
   if (text === null || text === '') return BOUNDS.watchTimeoutMs;
@@ -33,7 +49,8 @@ export async function serveWatch(
 ): Promise<void> {
   const { parts, kind, options } = target;
   const { response, query } = exchange;
-  const present = presenter(kind, negotiate(exchange.request, query));
+  const representation = negotiate(exchange.request, query);
+  const present = presenter(kind, representation);
   const wantsBookmarks = isTrue(query, 'allowWatchBookmarks');
   const wantsInitial = isTrue(query, 'sendInitialEvents');
   const endsMs = timeoutMs(query);
@@ -46,8 +63,10 @@ export async function serveWatch(
   let isWriting = false;
   const send = async (event: WatchEvent<KubeObject>): Promise<void> => {
     isWriting = true;
-    if (event.type !== 'BOOKMARK') await line(event.type, present.one(event.object, parts.clock.nowMs()));
-    else if (wantsInitial) await line(event.type, bookmark(kind, event.resourceVersion, INITIAL_EVENTS_END));
+    if (event.type === 'BOOKMARK') {
+      if (wantsInitial) await line(event.type, bookmark(kind, event.resourceVersion, INITIAL_EVENTS_END));
+    } else if (representation.as === 'object') await write(exchange, lineOf(event.type, event.object));
+    else await line(event.type, present.one(event.object, parts.clock.nowMs()));
     isWriting = false;
   };
   // A timer's turn comes when everything that was published has been taken: while nothing is being written, the store's

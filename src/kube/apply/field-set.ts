@@ -22,6 +22,8 @@ export function fieldSet(isMember: boolean, entries: Iterable<readonly [string, 
 }
 
 export function union(a: FieldSet, b: FieldSet): FieldSet {
+  if (isEmpty(a)) return b;
+  if (isEmpty(b)) return a;
   const steps = new Set([...a.below.keys(), ...b.below.keys()]);
   return fieldSet(
     a.isMember || b.isMember,
@@ -29,11 +31,18 @@ export function union(a: FieldSet, b: FieldSet): FieldSet {
   );
 }
 
+/** The set itself where nothing of it goes. */
 export function difference(a: FieldSet, b: FieldSet): FieldSet {
-  return fieldSet(
-    a.isMember && !b.isMember,
-    [...a.below].map(([step, set]) => [step, difference(set, b.below.get(step) ?? EMPTY)]),
-  );
+  if (isEmpty(a) || isEmpty(b)) return a;
+  const isMember = a.isMember && !b.isMember;
+  let isSame = isMember === a.isMember;
+  const left = [...a.below].map(([step, set]) => {
+    const below = b.below.get(step);
+    const rest = below === undefined ? set : difference(set, below);
+    isSame &&= rest === set;
+    return [step, rest] as const;
+  });
+  return isSame ? a : fieldSet(isMember, left);
 }
 
 export function intersection(a: FieldSet, b: FieldSet): FieldSet {
@@ -46,6 +55,7 @@ export function intersection(a: FieldSet, b: FieldSet): FieldSet {
 /** Without the place at the path and everything below it. */
 export function without(set: FieldSet, [step, ...rest]: readonly string[]): FieldSet {
   if (step === undefined) return EMPTY;
+  if (!set.below.has(step)) return set;
   const entries = [...set.below].map(
     ([name, below]) => [name, name === step ? without(below, rest) : below] as const,
   );

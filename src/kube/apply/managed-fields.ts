@@ -48,7 +48,12 @@ export type Writer = {
   readonly nowMs: number;
 };
 
-type Owner = { readonly entry: ManagedFieldsEntry; readonly fields: FieldSet };
+type Owner = {
+  readonly entry: ManagedFieldsEntry;
+  readonly fields: FieldSet;
+  /** What the entry itself says: where the fields are still these, it need not be written anew. */
+  readonly read?: FieldSet;
+};
 
 function managed(set: FieldSet, untouched: readonly string[]): FieldSet {
   const paths = [...UNMANAGED, ...untouched.map((step) => [step])];
@@ -56,7 +61,10 @@ function managed(set: FieldSet, untouched: readonly string[]): FieldSet {
 }
 
 function ownersOf(entries: readonly ManagedFieldsEntry[] | undefined): Owner[] {
-  return (entries ?? []).map((entry) => ({ entry, fields: fromFieldsV1(entry.fieldsV1) }));
+  return (entries ?? []).map((entry) => {
+    const fields = fromFieldsV1(entry.fieldsV1);
+    return { entry, fields, read: fields };
+  });
 }
 
 function isSame(entry: ManagedFieldsEntry, operation: string, writer: Writer): boolean {
@@ -89,7 +97,9 @@ function entriesOf(owners: readonly Owner[]): ManagedFieldsEntry[] {
   const present = bounded(owners.filter(({ fields }) => !isEmpty(fields)));
   return present
     .toSorted(byOrder)
-    .map(({ entry, fields }) => ({ ...entry, fieldsType: 'FieldsV1', fieldsV1: toFieldsV1(fields) }));
+    .map(({ entry, fields, read }) =>
+      fields === read ? entry : { ...entry, fieldsType: 'FieldsV1', fieldsV1: toFieldsV1(fields) },
+    );
 }
 
 /** The writer's own entry with new fields; its time tells when they last changed. */
