@@ -115,6 +115,21 @@ test('arbitrary bodies at the write routes', { timeout: 300_000 }, async (t) => 
     await send('POST', pods, 'application/json', JSON.stringify({ ...POD, metadata: { name: 'there' } })),
     201,
   );
+  // The smallest bodies of all, at every kind.
+  for (const kind of KINDS) {
+    for (const small of [
+      '{}',
+      'null',
+      '[]',
+      '{"metadata":{"name":"x"}}',
+      '{"metadata":{"name":"x"},"spec":{}}',
+    ]) {
+      const before = store.revision;
+      const code = await send('POST', collectionOf(kind), 'application/json', small);
+      assert.ok(code < 500, `POST ${collectionOf(kind)} ${small}: ${code}`);
+      if (code >= 300) assert.equal(store.revision, before, `POST ${collectionOf(kind)} ${small}`);
+    }
+  }
   const call = fc.record({
     body,
     type: fc.constantFrom(...types),

@@ -57,8 +57,10 @@ export function storedKind<T extends KubeObject>(entry: StoredKind<T>): Kind {
     hasGeneration: status === true,
     scale: entry.scale,
     strategy: {
-      ...(defaults === undefined ? {} : { defaults }),
-      // A kind's own rules may take for granted what its schema demands.
+      // What lacks a required field is refused; the entry's own rules may rely on them.
+      ...(defaults === undefined
+        ? {}
+        : { defaults: (object) => (requiredFields(kind, object).length > 0 ? object : defaults(object)) }),
       validate: (object) => {
         const missing = requiredFields(kind, object);
         return missing.length > 0 ? missing : (validate?.(object) ?? []);
