@@ -315,7 +315,7 @@ async function watchChanges(server: Server, round: number, { watchers, changes, 
 }
 
 async function benchWatches(n: number, server: Server): Promise<Row[]> {
-  const rounds = Math.min(n, 3);
+  const rounds = Math.min(n, 2);
   const watchers = isQuick(n) ? 100 : 1000;
   const changes = 1000;
   const steady: number[] = [];

@@ -89,7 +89,8 @@ export async function requireAccess(
 }
 
 /** A stream by GET does what a POST does: it needs that right, too (AuthorizePodWebsocketUpgradeCreatePermission). */
-export async function requireStreamAccess(request: IncomingMessage, asked: Asked, way: Way): Promise<void> {
-  await requireAccess(request, asked, way);
+export async function requireStreamAccess(request: IncomingMessage, asked: Asked, way: Way): Promise<User> {
+  const user = await requireAccess(request, asked, way);
   if (asked.method !== 'POST') await requireAccess(request, { ...asked, method: 'POST' }, way);
+  return user;
 }

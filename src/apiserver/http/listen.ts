@@ -4,6 +4,7 @@ import { createServer, type Server } from 'node:https';
 import { type AddressInfo, isIPv6 } from 'node:net';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
+import { BOUNDS } from '../../base/bounds.ts';
 import { PodwrightError } from '../../base/errors.ts';
 import { errnoOf, writeFileAtomic } from '../../base/files.ts';
 import type { Log } from '../../base/log.ts';
@@ -13,6 +14,7 @@ import { kubeconfigText } from './kubeconfig.ts';
 import { createOpenApi } from './openapi/openapi.ts';
 import { type Authority, ensurePki } from './pki.ts';
 import type { HandlerParts } from './resource.ts';
+import { createSeats } from './seats.ts';
 import { handle, type ServeContext, upgrade } from './serve.ts';
 
 export type ListenOptions = {
@@ -84,6 +86,8 @@ export async function listen(
     adminToken: pki.adminToken,
     openApi,
     closing: closing.signal,
+    seats: createSeats(BOUNDS.requestSeats),
+    longRunning: createSeats(BOUNDS.longRunningSeats),
   };
   const server = createServer({
     cert: pki.server.certificate,
@@ -92,6 +96,7 @@ export async function listen(
     requestCert: true,
     rejectUnauthorized: false,
     minVersion: 'TLSv1.2',
+    requestTimeout: BOUNDS.requestReadMs,
   });
   server.on('request', (request, response) => void handle(request, response, context));
   server.on('upgrade', (request, socket, head) => void upgrade(request, socket, head, context));

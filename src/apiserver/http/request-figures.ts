@@ -102,8 +102,15 @@ function isLongRunning(query: URLSearchParams, { verb, subresource }: Labels): b
   return verb === 'WATCH' || verb === 'CONNECT' || (subresource === 'log' && isTrue(query, 'follow'));
 }
 
-/** Call at the request's start; the result is called once with its status code, at the end. */
-export function countRequest(request: Request, route: Route): (code: number) => void {
+export type CountedRequest = {
+  /** It lasts as long as its client wants. */
+  readonly isLongRunning: boolean;
+  /** Called once, at its end, with its status code. */
+  readonly end: (code: number) => void;
+};
+
+/** Call at the request's start. */
+export function countRequest(request: Request, route: Route): CountedRequest {
   const labels = labelsOf(request, route);
   const startMs = performance.now();
   const key = isLongRunning(request.query, labels) ? Object.values(labels).join(' ') : undefined;
@@ -112,11 +119,12 @@ export function countRequest(request: Request, route: Route): (code: number) => 
     longRunning.set(key, entry);
     entry.count += 1;
   }
-  return (code) => {
+  const end = (code: number): void => {
     const entry = key === undefined ? undefined : longRunning.get(key);
     if (entry !== undefined) entry.count -= 1;
     const dry_run = request.query.get('dryRun') === 'All' ? 'All' : '';
     requests({ ...labels, dry_run, code: String(code) });
     durations({ ...labels, dry_run }, (performance.now() - startMs) / 1000);
   };
+  return { isLongRunning: key !== undefined, end };
 }

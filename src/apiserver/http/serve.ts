@@ -20,6 +20,7 @@ import { refuseForeignPage } from './origin.ts';
 import { countRequest } from './request-figures.ts';
 import { type HandlerParts, serveBindings, serveResource } from './resource.ts';
 import { parseRoute } from './route.ts';
+import type { Seats } from './seats.ts';
 import { failureStatus } from './status.ts';
 import { refuseUpgrade, serveUpgrade } from './streams/upgrade.ts';
 
@@ -30,6 +31,8 @@ export type ServeContext = HandlerParts & {
   readonly openApi: OpenApi;
   readonly closing: AbortSignal;
   readonly checks: readonly HealthCheck[];
+  readonly seats: Seats;
+  readonly longRunning: Seats;
 };
 
 function parseUrl(request: IncomingMessage): URL {
@@ -73,7 +76,7 @@ async function serve(call: Call, context: ServeContext): Promise<void> {
   const served = [...context.parts.kinds, ...METRICS_KINDS];
   const route = parseRoute(path, served);
   const count = countRequest(call, route);
-  response.once('close', () => count(response.statusCode));
+  response.once('close', () => count.end(response.statusCode));
   const asked = { method, path, query, route };
   const trail = beginAudit(request, asked, context);
   response.once('close', () => trail.end(response.statusCode));
@@ -81,6 +84,10 @@ async function serve(call: Call, context: ServeContext): Promise<void> {
   const exchange: Exchange = { ...call, user, trail };
   const question = healthQuestion(path);
   if (question !== undefined && serveHealth(exchange, question, context.checks)) return;
+  const seats = count.isLongRunning ? context.longRunning : context.seats;
+  const leave = await seats.take(user.username, call.signal);
+  if (response.closed) return leave();
+  response.once('close', leave);
   if (path === '/metrics' && request.method === 'GET') {
     response.writeHead(200, { 'Content-Type': FIGURES_TYPE });
     response.end(await figures.text());
@@ -153,10 +160,16 @@ export async function upgrade(
     const route = parseRoute(path, context.parts.kinds);
     const asked = { method, path, query, route };
     trail = beginAudit(request, asked, context);
-    await requireStreamAccess(request, asked, { by: context, trail });
+    const { username } = await requireStreamAccess(request, asked, { by: context, trail });
     const { closing } = context;
+    const leave = await context.longRunning.take(username, closing);
     const count = countRequest({ request, query, path }, route);
-    socket.once('close', () => count(101));
+    const end = (): void => {
+      leave();
+      count.end(101);
+    };
+    if (socket.destroyed) return end();
+    socket.once('close', end);
     await serveUpgrade({ request, socket, head, query, closing }, route, context);
     trail.start(101);
     socket.once('close', () => trail?.end(101));
