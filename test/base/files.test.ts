@@ -43,8 +43,10 @@ test('a directory that is not there is an error, and stays so', async () => {
 
 const WRITER = `
   import { putFile } from ${JSON.stringify(join(import.meta.dirname, '../../src/base/files.ts'))};
+  const put = (i) => putFile(process.argv[1], JSON.stringify({ text: String(i % 10).repeat(i % 4000) }));
+  put(0);
   process.stdout.write('ready');
-  for (let i = 0; ; i++) putFile(process.argv[1], JSON.stringify({ text: String(i % 10).repeat(i % 4000) }));
+  for (let i = 1; ; i++) put(i);
 `;
 
 test(
