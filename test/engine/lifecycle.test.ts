@@ -101,7 +101,9 @@ describe('probes, hooks, restart rules and resizes', () => {
 
   test('an exit code restarts all containers in place: same sandbox and address, init containers again', async () => {
     const mount = { volumeMounts: [{ name: 'data', mountPath: '/data' }] };
-    const app = shell('app', 'test $(wc -l < /data/runs) -gt 1 || exit 42; exec sleep 3731', {
+    // Only what has run is restarted: the exit waits for the other container.
+    const first = 'until [ -e /data/other ]; do sleep 0.1; done; exit 42';
+    const app = shell('app', `test $(wc -l < /data/runs) -gt 1 || { ${first}; }; exec sleep 3731`, {
       ...mount,
       restartPolicy: 'Never',
       restartPolicyRules: [{ action: 'RestartAllContainers', exitCodes: { operator: 'In', values: [42] } }],
@@ -111,7 +113,8 @@ describe('probes, hooks, restart rules and resizes', () => {
       volumes: [{ name: 'data', emptyDir: {} }],
       initContainers: [shell('init', 'echo run >> /data/runs', mount)],
     };
-    await engine.api.create(PODS, podOf('again', [app, shell('other', 'exec sleep 3732')], spec));
+    const other = shell('other', 'touch /data/other; exec sleep 3732', mount);
+    await engine.api.create(PODS, podOf('again', [app, other], spec));
     const pod = await eventually('all containers have run twice', async () => {
       const found = await engine.pod('again');
       const all = [

@@ -48,7 +48,8 @@ describe('what stands still', () => {
       await engine.api.create(PODS, podOf(name, [shell('app', 'exec sleep 3601')]));
       await engine.waitReady(name);
       const uid = await uidOf(name);
-      process.kill(victim(uid) ?? assert.fail(`no ${what}`), 'SIGSTOP');
+      // Ready is told when the shell runs; it becomes the command a moment later.
+      process.kill(await eventually(`there is a ${what}`, () => victim(uid)), 'SIGSTOP');
       assert.equal((await engine.kube('exec', 'bystander', '--', 'echo', 'here')).trim(), 'here');
       await engine.api.create(PODS, podOf(`${name}-next`, [shell('app', 'exec sleep 3602')]));
       await engine.waitReady(`${name}-next`);
