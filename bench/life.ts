@@ -2,10 +2,10 @@
 // updated in place, a host port. Each beside the machine's own steps in that very pod, as the engine's trace tells them.
 import { PODS } from '../src/client/resources.ts';
 import type { Pod } from '../src/kube/api-types.ts';
-import { TestEngine } from '../test/lib/engine.ts';
+import { eventually, TestEngine } from '../test/lib/engine.ts';
 import { podOf, shell } from '../test/lib/manifests.ts';
 import { freePort } from '../test/lib/ports.ts';
-import { processesOf } from '../test/lib/processes.ts';
+import { type PodProcess, processesOf } from '../test/lib/processes.ts';
 import { benchPod, isRunning } from './engine.ts';
 import { type BenchOptions, runtimeFlags } from './options.ts';
 import { namespace, type PodWatch, watchPods } from './pod-watch.ts';
@@ -64,8 +64,11 @@ const runs: Readonly<Record<string, (bench: Bench, name: string) => Promise<Samp
   'a crashed container runs again': async (bench, name) => {
     const pod = await bench.watch.api.create(PODS, benchPod(name, 1));
     await bench.engine.waitReady(name);
-    const process = processesOf(pod.metadata?.uid ?? '').find(({ command }) => command.startsWith('sleep'));
-    const begin = () => void globalThis.process.kill(process?.pid ?? 0, 'SIGKILL');
+    const isApp = ({ command }: PodProcess): boolean => command.startsWith('sleep');
+    const app = await eventually('the app has executed its program', () =>
+      processesOf(pod.metadata?.uid ?? '').find(isApp),
+    );
+    const begin = () => process.kill(app.pid, 'SIGKILL');
     return timed(bench, name, { begin, isDone: startedAgain });
   },
   'an image is updated in place': async (bench, name) => {
