@@ -92,6 +92,8 @@ export const BOUNDS = {
   eventTtlMs: 60 * 60_000,
   /** How late an expired event may be dropped. */
   eventSweepMs: 5 * 60_000,
+  /** How long what is behind pods/proxy may take to begin its answer; kube-apiserver waits for ever. */
+  proxyAnswerMs: 5 * 60_000,
   /** How long a watch lives when its client does not say: kube-apiserver's --min-request-timeout. */
   watchTimeoutMs: 30 * 60_000,
   /** A watch with bookmarks gets one this often, so that its client can resume from near now. */

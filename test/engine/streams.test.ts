@@ -99,6 +99,28 @@ describe('streams into containers', { timeout: 300_000 }, () => {
     }
   });
 
+  test('the proxy to a pod, by kubectl get --raw and by kubectl proxy', async () => {
+    const path = '/api/v1/namespaces/default/pods/web:8080/proxy';
+    assert.equal(await engine.kube('get', '--raw', `${path}/page`), 'only-inside\n');
+    assert.match((await engine.kubectl('get', '--raw', `${path}/none`)).stderr, /NotFound/);
+    assert.match(
+      (await engine.kubectl('get', '--raw', '/api/v1/namespaces/default/pods/web:81/proxy/')).stderr,
+      /ServiceUnavailable\): error trying to reach service: .*ECONNREFUSED/,
+    );
+    const proxy = spawn(KUBECTL, ['proxy', '--port=0'], {
+      env: { ...process.env, KUBECONFIG: engine.kubeconfig },
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    try {
+      const [said] = await once(proxy.stdout, 'data');
+      const port = Number(/127\.0\.0\.1:(\d+)/.exec(String(said))?.[1]);
+      const answer = await fetch(`http://127.0.0.1:${port}${path}/page`);
+      assert.deepEqual([answer.status, await answer.text()], [200, 'only-inside\n']);
+    } finally {
+      proxy.kill();
+    }
+  });
+
   test('attach joins the input and output of the container itself', async () => {
     const stdin = new PassThrough();
     const stdout = new PassThrough();

@@ -88,9 +88,14 @@ export async function requireAccess(
   return user;
 }
 
-/** A stream by GET does what a POST does: it needs that right, too (AuthorizePodWebsocketUpgradeCreatePermission). */
+/**
+ * A stream by GET does what a POST does: it needs that right, too (AuthorizePodWebsocketUpgradeCreatePermission). What a proxy
+ * passes on is what it is.
+ */
 export async function requireStreamAccess(request: IncomingMessage, asked: Asked, way: Way): Promise<User> {
   const user = await requireAccess(request, asked, way);
-  if (asked.method !== 'POST') await requireAccess(request, { ...asked, method: 'POST' }, way);
+  const { route } = asked;
+  const isProxied = route.type === 'resource' && route.subresource === 'proxy';
+  if (asked.method !== 'POST' && !isProxied) await requireAccess(request, { ...asked, method: 'POST' }, way);
   return user;
 }

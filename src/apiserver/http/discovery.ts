@@ -9,24 +9,30 @@ const VERBS = ['create', 'delete', 'deletecollection', 'get', 'list', 'patch', '
 type Own = { readonly group: string; readonly version: string; readonly kind: string };
 const core = (kind: string): Own => ({ group: '', version: 'v1', kind });
 
-const SUBRESOURCES: Readonly<Record<Subresource, { readonly verbs: readonly string[]; readonly own?: Own }>> =
-  {
-    ephemeralcontainers: { verbs: ['get', 'patch', 'update'] },
-    resize: { verbs: ['get', 'patch', 'update'] },
-    status: { verbs: ['get', 'patch', 'update'] },
-    scale: { verbs: ['get', 'patch', 'update'], own: { group: 'autoscaling', version: 'v1', kind: 'Scale' } },
-    log: { verbs: ['get'] },
-    exec: { verbs: ['create', 'get'], own: core('PodExecOptions') },
-    attach: { verbs: ['create', 'get'], own: core('PodAttachOptions') },
-    portforward: { verbs: ['create', 'get'], own: core('PodPortForwardOptions') },
-    binding: { verbs: ['create'], own: core('Binding') },
-    proxy: { verbs: ['get'], own: core('NodeProxyOptions') },
-    token: {
-      verbs: ['create'],
-      own: { group: 'authentication.k8s.io', version: 'v1', kind: 'TokenRequest' },
-    },
-    eviction: { verbs: ['create'], own: { group: 'policy', version: 'v1', kind: 'Eviction' } },
-  };
+type Offer = { readonly verbs: readonly string[]; readonly own?: Own };
+const SUBRESOURCES: Readonly<Record<Exclude<Subresource, 'proxy'>, Offer>> = {
+  ephemeralcontainers: { verbs: ['get', 'patch', 'update'] },
+  resize: { verbs: ['get', 'patch', 'update'] },
+  status: { verbs: ['get', 'patch', 'update'] },
+  scale: { verbs: ['get', 'patch', 'update'], own: { group: 'autoscaling', version: 'v1', kind: 'Scale' } },
+  log: { verbs: ['get'] },
+  exec: { verbs: ['create', 'get'], own: core('PodExecOptions') },
+  attach: { verbs: ['create', 'get'], own: core('PodAttachOptions') },
+  portforward: { verbs: ['create', 'get'], own: core('PodPortForwardOptions') },
+  binding: { verbs: ['create'], own: core('Binding') },
+  token: {
+    verbs: ['create'],
+    own: { group: 'authentication.k8s.io', version: 'v1', kind: 'TokenRequest' },
+  },
+  eviction: { verbs: ['create'], own: { group: 'policy', version: 'v1', kind: 'Eviction' } },
+};
+
+/** The kubelet's pages are only read; to a pod, whatever comes is passed on. */
+function offerOf({ kind }: Kind, subresource: Subresource): Offer {
+  if (subresource !== 'proxy') return SUBRESOURCES[subresource];
+  const verbs = kind === 'Node' ? ['get'] : ['create', 'delete', 'get', 'patch', 'update'];
+  return { verbs, own: core(`${kind}ProxyOptions`) };
+}
 
 export const VERSION = {
   major: '1',
@@ -78,7 +84,7 @@ function apiResources(kind: Kind): unknown[] {
       ...(categories.length > 0 ? { categories } : {}),
     },
     ...kind.subresources.map((subresource) => {
-      const { verbs, own } = SUBRESOURCES[subresource];
+      const { verbs, own } = offerOf(kind, subresource);
       const isForeign = own !== undefined && own.group !== '';
       return {
         name: `${plural}/${subresource}`,
@@ -112,11 +118,10 @@ function aggregatedResource(kind: Kind): unknown {
     verbs: verbsOf(kind),
     ...(shortNames.length > 0 ? { shortNames } : {}),
     ...(categories.length > 0 ? { categories } : {}),
-    subresources: kind.subresources.map((subresource) => ({
-      subresource,
-      responseKind: responseKind(SUBRESOURCES[subresource].own),
-      verbs: SUBRESOURCES[subresource].verbs,
-    })),
+    subresources: kind.subresources.map((subresource) => {
+      const { own, verbs } = offerOf(kind, subresource);
+      return { subresource, responseKind: responseKind(own), verbs };
+    }),
   };
 }
 

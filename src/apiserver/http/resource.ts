@@ -34,6 +34,7 @@ import {
   writeRequest,
 } from './parameters.ts';
 import { nodeOf } from './pod-node.ts';
+import { podProxy, servePodProxy } from './pod-proxy.ts';
 import { negotiate, presenter, sendObject } from './representation.ts';
 import { serveScale } from './scale.ts';
 import { successStatus } from './status.ts';
@@ -241,6 +242,8 @@ export async function serveResource(
         pod: name,
       });
     case 'proxy':
+      if (kind.namespaced)
+        return servePodProxy(exchange, podProxy(exchange.request, route, { parts, nodeApi }));
       getObject(parts, kind, { name });
       return serveNodeProxy(exchange, nodeApi(name), { name, path: route.rest ?? '' });
     case 'exec':

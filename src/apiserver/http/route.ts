@@ -41,8 +41,11 @@ export function parseRoute(path: string, kinds: readonly Kind[]): Route {
     const [, namespace = '', plural, name, subresource, ...rest] = parts;
     if (plural === 'bindings' && group === '' && name === undefined) return { type: 'bindings', namespace };
     const kind = find(plural);
-    if (kind?.namespaced === true && rest.length === 0)
-      return { type: 'resource', kind, namespace, name, subresource };
+    if (kind?.namespaced === true) {
+      if (subresource === 'proxy')
+        return { type: 'resource', kind, namespace, name, subresource, rest: ['', ...rest].join('/') };
+      if (rest.length === 0) return { type: 'resource', kind, namespace, name, subresource };
+    }
   }
   // Not a namespaced kind: namespaces/<name>/status is a subresource of the namespace itself.
   const [plural, name, subresource, ...rest] = parts;

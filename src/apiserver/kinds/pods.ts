@@ -106,6 +106,7 @@ export const podKind = defineKind<Pod>({
     'exec',
     'attach',
     'portforward',
+    'proxy',
     'binding',
     'eviction',
     'ephemeralcontainers',

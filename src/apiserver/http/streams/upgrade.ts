@@ -9,9 +9,11 @@ import { badRequest } from '../../api-error.ts';
 import { getObject } from '../../read.ts';
 import type { ServerParts } from '../../request.ts';
 import { nodeOf } from '../pod-node.ts';
+import { podProxy } from '../pod-proxy.ts';
 import type { Route } from '../route.ts';
 import { failureStatus } from '../status.ts';
 import { PORT_FORWARD_PROTOCOL, servePortForward, TUNNEL_PROTOCOL } from './port-forward.ts';
+import { serveProxyUpgrade } from './proxy-upgrade.ts';
 import { remoteCommand } from './remote-command.ts';
 import { SPDY_COMMAND_PROTOCOLS, serveSpdyCommand } from './spdy-command.ts';
 import { serveWebSocketCommand, WEB_SOCKET_PROTOCOLS } from './web-socket-command.ts';
@@ -131,6 +133,8 @@ export async function serveUpgrade(
     throw new PodwrightError('NotFound', `the server has no stream at ${upgrade.request.url}`);
   }
   const { kind, namespace = '', name } = route;
+  if (route.subresource === 'proxy' && kind.kind === 'Pod')
+    return serveProxyUpgrade(upgrade, podProxy(upgrade.request, route, { parts, nodeApi }));
   const node = nodeOf(getObject(parts, kind, { namespace, name }), nodeApi);
   const stream = streamOf(upgrade, node, route);
   const protocol = (upgrade.request.headers.upgrade ?? '').toLowerCase();
