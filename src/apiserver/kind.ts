@@ -23,7 +23,7 @@ export type Subresource =
   | PartName;
 
 /** Subresources that write one part of the object besides its status. */
-export type PartName = 'ephemeralcontainers' | 'resize';
+export type PartName = 'ephemeralcontainers' | 'resize' | 'finalize';
 
 /** What admission may look at beside the object itself. Reads are of the newest state. */
 export type AdmissionContext = {
@@ -38,7 +38,7 @@ export type WritablePart = 'main' | 'status' | 'scale' | PartName;
 /** Undefined: the kind has no such subresource that can be updated or patched. */
 export function partOf(kind: Kind, subresource: string | undefined): WritablePart | undefined {
   if (subresource === undefined) return 'main';
-  const parts = ['status', 'ephemeralcontainers', 'resize'] as const;
+  const parts = ['status', 'ephemeralcontainers', 'resize', 'finalize'] as const;
   return parts.find((part) => part === subresource && kind.subresources.includes(part));
 }
 
@@ -55,6 +55,8 @@ export type Strategy<T> = {
   readonly defaults?: (object: T) => T;
   /** Sets what only the server may set on a new object, such as the first status. */
   readonly prepareForCreate?: (object: T) => T;
+  /** Undoes what an update of the main resource may not write, silently, as Kubernetes does. */
+  readonly prepareForUpdate?: (object: T, old: T) => T;
   readonly validate: (object: T) => readonly FieldError[];
   /** What an update may not do; `object` has passed validate. */
   readonly validateUpdate?: (object: T, old: T) => readonly FieldError[];

@@ -1,12 +1,15 @@
-// Empties and removes namespaces that are being deleted. It acts on what is in the store, so it finishes after a restart
-// what was begun before; pods go in their own time, and the last object's removal takes the namespace with it.
+// Empties namespaces that are being deleted, and removes those that nobody else holds: it is the finalizer "kubernetes". It acts
+// on what is in the store, so it finishes after a restart what was begun before; pods go in their own time, and the last
+// object's removal takes the namespace with it.
 
 import { errorText, isPodwrightError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import type { KubeObject } from '../client/resource-api.ts';
 import { NAMESPACES } from '../client/resources.ts';
+import type { Namespace } from '../kube/api-types.ts';
 import { deleteObject } from './delete.ts';
 import { ownsObjects } from './kind.ts';
+import { NAMESPACE_FINALIZER } from './kinds/namespaces.ts';
 import { stamped } from './object-meta.ts';
 import type { ServerParts } from './request.ts';
 import { storageKey, storagePrefix } from './storage-key.ts';
@@ -22,16 +25,24 @@ function contentsOf(parts: ServerParts, namespace: string): Content[] {
     });
 }
 
+const finalizersOf = (namespace: Namespace | undefined): readonly string[] =>
+  namespace?.spec?.finalizers ?? [];
+
+/** The namespace without this finalizer; gone, when it was the last. */
+async function finalize(parts: ServerParts, name: string): Promise<void> {
+  await parts.store.write(storageKey(NAMESPACES, { name }), (current: Namespace | undefined, next) => {
+    if (current?.metadata?.deletionTimestamp === undefined) return { verb: 'keep' };
+    const finalizers = finalizersOf(current).filter((one) => one !== NAMESPACE_FINALIZER);
+    const held = finalizers.length + (current.metadata.finalizers?.length ?? 0);
+    const value = stamped({ ...current, spec: { ...current.spec, finalizers } }, next);
+    return { verb: held === 0 ? 'remove' : 'put', value };
+  });
+}
+
 /** One step: asks for the deletion of all that is in it; removes it once nothing is. */
 async function sweep(parts: ServerParts, namespace: string): Promise<void> {
   const contents = contentsOf(parts, namespace);
-  if (contents.length === 0) {
-    await parts.store.write(storageKey(NAMESPACES, { name: namespace }), (current, next) => {
-      if (current?.metadata?.deletionTimestamp === undefined) return { verb: 'keep' };
-      return { verb: 'remove', value: stamped(current, next) };
-    });
-    return;
-  }
+  if (contents.length === 0) return finalize(parts, namespace);
   for (const { kind, object } of contents) {
     const { name = '', deletionTimestamp } = object.metadata ?? {};
     if (deletionTimestamp !== undefined) continue;
@@ -51,10 +62,13 @@ async function sweep(parts: ServerParts, namespace: string): Promise<void> {
 
 /** Resolves when the signal aborts. */
 export async function runNamespaceCleaner(parts: ServerParts, log: Log, signal: AbortSignal): Promise<void> {
-  const isTerminating = (name: string): boolean =>
-    parts.store.get(storageKey(NAMESPACES, { name }))?.metadata?.deletionTimestamp !== undefined;
+  const isOurs = (name: string): boolean => {
+    const namespace: Namespace | undefined = parts.store.get(storageKey(NAMESPACES, { name }));
+    const isTerminating = namespace?.metadata?.deletionTimestamp !== undefined;
+    return isTerminating && finalizersOf(namespace).includes(NAMESPACE_FINALIZER);
+  };
   const consider = async (name: string): Promise<void> => {
-    if (!isTerminating(name)) return;
+    if (!isOurs(name)) return;
     try {
       await sweep(parts, name);
     } catch (error) {

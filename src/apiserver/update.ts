@@ -46,13 +46,14 @@ function mainUpdate(kind: Kind, wanted: KubeObject, current: KubeObject): KubeOb
   const { status: _, ...rest } = wanted as KubeObject & Parts;
   const { status } = current as KubeObject & Parts;
   const keepsStatus = kind.subresources.includes('status') && status !== undefined;
+  const { defaults, prepareForUpdate } = kind.strategy;
   const object = {
     ...(kind.subresources.includes('status') ? rest : wanted),
     metadata: updatedMeta(wanted.metadata ?? {}, current.metadata ?? {}),
     ...(keepsStatus ? { status } : {}),
   } as KubeObject;
-  const { defaults } = kind.strategy;
-  return defaults === undefined ? object : defaults(object);
+  const prepared = prepareForUpdate?.(object, current) ?? object;
+  return defaults === undefined ? prepared : defaults(prepared);
 }
 
 function statusUpdate(wanted: KubeObject, current: KubeObject): KubeObject {
@@ -93,8 +94,10 @@ function withGeneration(kind: Kind, object: KubeObject, current: KubeObject): Ku
 }
 
 /** The last finalizer was taken from an object that waits for nothing else. */
-function isGone({ metadata }: KubeObject): boolean {
+function isGone(kind: Kind, object: KubeObject): boolean {
+  const { metadata } = object;
   return (
+    kind.strategy.isHeld?.(object) !== true &&
     metadata?.deletionTimestamp !== undefined &&
     (metadata.finalizers ?? []).length === 0 &&
     (metadata.deletionGracePeriodSeconds ?? 0) === 0
@@ -135,8 +138,8 @@ export async function changeObject(
       kind.strategy.warnings?.(object).forEach(request.warn);
     }
     const value = stamped(withGeneration(kind, object, current), next);
-    const wasFinal = current.metadata?.finalizers !== undefined && isGone(value);
-    return { verb: wasFinal ? 'remove' : 'put', value };
+    const wasHeld = current.metadata?.finalizers !== undefined || kind.strategy.isHeld?.(current) === true;
+    return { verb: wasHeld && isGone(kind, value) ? 'remove' : 'put', value };
   };
   if (request.dryRun) {
     const decision = decide(store.get(key), parts.store.revision);

@@ -14,6 +14,7 @@ const SUBRESOURCES: Readonly<Record<Exclude<Subresource, 'proxy'>, Offer>> = {
   ephemeralcontainers: { verbs: ['get', 'patch', 'update'] },
   resize: { verbs: ['get', 'patch', 'update'] },
   status: { verbs: ['get', 'patch', 'update'] },
+  finalize: { verbs: ['update'] },
   scale: { verbs: ['get', 'patch', 'update'], own: { group: 'autoscaling', version: 'v1', kind: 'Scale' } },
   log: { verbs: ['get'] },
   exec: { verbs: ['create', 'get'], own: core('PodExecOptions') },

@@ -228,6 +228,9 @@ export async function serveResource(
     case 'ephemeralcontainers':
     case 'resize':
       return serveItem(exchange, parts, { ...route, name });
+    case 'finalize':
+      if (exchange.request.method !== 'PUT') throw methodNotAllowed();
+      return serveItem(exchange, parts, { ...route, name });
     case 'scale':
       return serveScale(exchange, parts, route);
     case 'eviction':
