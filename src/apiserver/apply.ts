@@ -6,20 +6,18 @@ import { pathTexts } from '../kube/apply/field-set.ts';
 import { type Applied, applyConfiguration } from '../kube/apply/managed-fields.ts';
 import { fieldsOf } from '../kube/apply/typed-value.ts';
 import { isJsonObject } from '../kube/decode.ts';
-import { requireAllowed } from './access/authorizer.ts';
 import { badRequest, notFoundError } from './api-error.ts';
-import { storeNew } from './create.ts';
+import { requireCreate, storeNew } from './create.ts';
 import { decodeType } from './decode-type.ts';
 import type { Kind } from './kind.ts';
 import { kindStore } from './kind-store.ts';
 import { shapeOf, withManagedFields, writerOf } from './managed-fields.ts';
 import { decodeBody, type ServerParts, type WriteRequest } from './request.ts';
-import { changeObject } from './update.ts';
+import { changeObject, type Written } from './update.ts';
 
 export const APPLY_PATCH = 'application/apply-patch+yaml';
 
 export type Apply = { readonly body: unknown; readonly force: boolean };
-export type AppliedObject = { readonly object: KubeObject; readonly isNew: boolean };
 
 /** The configuration: decoded, so that unknown fields are treated as the request wants, but without defaults. */
 function configurationOf(request: WriteRequest, body: unknown): KubeObject {
@@ -77,7 +75,7 @@ export async function applyObject(
   parts: ServerParts,
   request: WriteRequest,
   { body, force }: Apply,
-): Promise<AppliedObject> {
+): Promise<Written> {
   const { kind, namespace, name = '' } = request;
   const config = configurationOf(request, body);
   const nowMs = parts.clock.nowMs();
@@ -94,10 +92,7 @@ export async function applyObject(
       const why = `uid mismatch: the provided object specified uid ${config.metadata.uid}, and no existing object was found`;
       throw new PodwrightError('Conflict', why);
     }
-    // Who may only patch makes nothing.
-    const { group, plural: resource } = kind;
-    const create = { type: 'resource', verb: 'create', group, resource, namespace, name } as const;
-    requireAllowed(parts.admission.roles, request.user, create);
+    requireCreate(parts, request);
     const given = decodeBody(request, produce(undefined));
     const named = { ...given, metadata: { ...given.metadata, name } };
     const object = await storeNew(parts, request, named, (made) => withManagedFields(made, entries));

@@ -5,6 +5,7 @@ import type { Namespace, ObjectMeta } from '../kube/api-types.ts';
 import { invalidError } from '../kube/field-error.ts';
 import { dnsLabel, dnsSubdomain, pathSegment } from '../kube/validation/names.ts';
 import { validateObjectMeta } from '../kube/validation/object-meta.ts';
+import { requireAllowed } from './access/authorizer.ts';
 import { mutateNew, validateWrite } from './admission/admission.ts';
 import { alreadyExistsError, badRequest, forbiddenError, notFoundError } from './api-error.ts';
 import { generatedName } from './generated-name.ts';
@@ -32,6 +33,20 @@ export function checkObject(kind: Kind, object: KubeObject): void {
   const rules = { name: NAME_RULES[kind.nameRule], namespaced: kind.namespaced };
   const errors = [...validateObjectMeta(object.metadata ?? {}, rules), ...kind.strategy.validate(object)];
   if (errors.length > 0) throw invalidError({ ...kind, name: object.metadata?.name ?? '' }, errors);
+}
+
+/** What a PATCH or a PUT makes needs the right of a POST. @throws Forbidden */
+export function requireCreate({ admission }: ServerParts, request: WriteRequest): void {
+  const { user, namespace, name } = request;
+  const { group, plural: resource } = request.kind;
+  requireAllowed(admission.roles, user, {
+    type: 'resource',
+    verb: 'create',
+    group,
+    resource,
+    namespace,
+    name,
+  });
 }
 
 /** Objects go into namespaces that are there and stay. */

@@ -106,6 +106,8 @@ export type Kind<T extends KubeObject = KubeObject> = ResourceRef<T> & {
   readonly selectableFields: readonly string[];
   /** metadata.generation counts changes of the spec. */
   readonly hasGeneration: boolean;
+  /** A PUT makes what is not there: Kubernetes' AllowCreateOnUpdate. */
+  readonly createsOnUpdate?: true | undefined;
   readonly strategy: Strategy<T>;
   readonly columns: readonly Column<T>[];
   readonly view?: View<T> | undefined;

@@ -65,7 +65,7 @@ export function createResources(parts: ServerParts): ResourceApi {
       return as<T>(await createObject(parts, writeRequest(kindOf(ref), object, options), object));
     },
     update: async <T extends KubeObject>(ref: ResourceRef<T>, object: T, options: WriteOptions = {}) =>
-      as<T>(await updateObject(parts, writeRequest(kindOf(ref), object, options), object)),
+      as<T>((await updateObject(parts, writeRequest(kindOf(ref), object, options), object)).object),
     patch: async <T extends KubeObject>(
       ref: ResourceRef<T>,
       key: { namespace?: string | undefined; name: string },

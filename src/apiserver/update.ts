@@ -1,7 +1,7 @@
 // PUT and PATCH: the new object is decided on the newest one inside the store's write, so that no patch is ever lost to a
 // race; only a client that names a resourceVersion can get a Conflict.
 import { isDeepStrictEqual } from 'node:util';
-import { PodwrightError } from '../base/errors.ts';
+import { isPodwrightError, PodwrightError } from '../base/errors.ts';
 import type { KubeObject, PatchType } from '../client/resource-api.ts';
 import { invalidError } from '../kube/field-error.ts';
 import { applyJsonPatch } from '../kube/patch/json-patch.ts';
@@ -10,7 +10,7 @@ import { applyStrategicMergePatch } from '../kube/patch/strategic-merge-patch.ts
 import type { Decision } from '../store/store.ts';
 import { validateWrite } from './admission/admission.ts';
 import { badRequest, conflictError, notFoundError } from './api-error.ts';
-import { checkObject, namespaceOf } from './create.ts';
+import { checkObject, namespaceOf, requireCreate, storeNew } from './create.ts';
 import type { Kind } from './kind.ts';
 import { kindStore } from './kind-store.ts';
 import { trackedWrite } from './managed-fields.ts';
@@ -148,14 +148,41 @@ export async function changeObject(
   return (await store.write(key, decide)) as KubeObject;
 }
 
+/** What became of a PUT or an apply: both may make the object. */
+export type Written = { readonly object: KubeObject; readonly isNew: boolean };
+
+/** A PUT for what is not there. @throws Forbidden, Conflict, AlreadyExists when somebody else was quicker */
+async function createByUpdate(parts: ServerParts, request: WriteRequest, body: unknown): Promise<Written> {
+  const { kind, name = '' } = request;
+  const wanted = decodeBody(request, body);
+  const { uid } = wanted.metadata ?? {};
+  // Who knows its uid means the one that was there.
+  if (uid) {
+    const why = `Precondition failed: UID in precondition: ${uid}, UID in object meta: `;
+    throw conflictError(kind, name, why);
+  }
+  requireCreate(parts, request);
+  const object = await storeNew(parts, request, { ...wanted, metadata: { ...wanted.metadata, name } });
+  return { object, isNew: true };
+}
+
 export async function updateObject(
   parts: ServerParts,
   request: WriteRequest,
   body: unknown,
-): Promise<KubeObject> {
+): Promise<Written> {
   // Before it is known whether there is such an object: the request contradicts itself.
   checkName(request, (body as Partial<KubeObject> | null | undefined)?.metadata?.name);
-  return changeObject(parts, request, () => body);
+  const { kind, namespace, name = '', part } = request;
+  const isThere = kindStore(parts.store, kind).get({ namespace, name }) !== undefined;
+  if (!isThere && part === 'main' && kind.createsOnUpdate === true) {
+    try {
+      return await createByUpdate(parts, request, body);
+    } catch (error) {
+      if (!isPodwrightError(error, 'AlreadyExists')) throw error;
+    }
+  }
+  return { object: await changeObject(parts, request, () => body), isNew: false };
 }
 
 export type Patch = {

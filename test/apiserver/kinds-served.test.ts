@@ -179,6 +179,15 @@ test('what is served is what the table says, in the published names, verbs and k
   }
 });
 
+test('a PUT makes an object of the kinds that the page names, and of no other', () => {
+  const [, told = ''] = /a PUT makes what is not there([^;]+);/.exec(section) ?? [];
+  const makes = KINDS.filter(({ createsOnUpdate }) => createsOnUpdate === true).map(
+    ({ group, version, plural }) => `${group === '' ? '' : `${group}/`}${version}/${plural}`,
+  );
+  const named = [...told.matchAll(/`([^`]+)`/g)].map(([, path = '']) => path);
+  assert.deepEqual(named.toSorted(), makes.toSorted());
+});
+
 test('a kind whose row says so warns whoever writes one, and no other does', () => {
   for (const { group, version, plural, strategy } of KINDS) {
     const path = `${group === '' ? '' : `${group}/`}${version}/${plural}`;

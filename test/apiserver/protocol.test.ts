@@ -152,3 +152,38 @@ test("an absent field is Go's zero to a selector; a made-up name that is taken i
   );
   assert.equal(new Set(made.map(({ metadata }) => metadata?.name)).size, 60);
 });
+
+test('a PUT makes what is not there where Kubernetes lets it, for whoever may create', {
+  timeout: 60_000,
+}, async (t) => {
+  const { kubectl } = await apiRig(t);
+  const path = '/apis/coordination.k8s.io/v1/namespaces/default/leases/one';
+  const lease = (metadata: object, holderIdentity: string): string =>
+    JSON.stringify({
+      apiVersion: 'coordination.k8s.io/v1',
+      kind: 'Lease',
+      metadata: { name: 'one', ...metadata },
+      spec: { holderIdentity },
+    });
+  const put = (body: string, ...flags: string[]) =>
+    kubectl(['replace', '--raw', path, '-f', '-', ...flags], body);
+  await kubectl(['create', 'role', 'updates', '--verb=update', '--resource=leases']);
+  await kubectl(['create', 'rolebinding', 'updates', '--role=updates', '--user=alice']);
+  assert.match((await put(lease({}, 'a'), '--as=alice')).stderr, /alice" cannot create resource "leases"/);
+  assert.match((await put(lease({ uid: 'u' }, 'a'))).stderr, /Conflict.*UID in precondition: u/);
+  assert.match(
+    (await put(lease({ name: 'two' }, 'a'))).stderr,
+    /BadRequest.*does not match the name on the URL/,
+  );
+  assert.match((await kubectl(['get', 'leases'])).stderr, /No resources found/);
+
+  const made = await put(lease({}, 'a'));
+  assert.equal(made.code, 0, made.stderr);
+  assert.ok((JSON.parse(made.stdout) as KubeObject).metadata?.uid);
+  assert.equal((await put(lease({}, 'b'), '--as=alice')).code, 0, 'what is there is only updated');
+  const holder = ['get', 'lease', 'one', '-o', 'jsonpath={.spec.holderIdentity}'];
+  assert.equal((await kubectl(holder)).stdout, 'b');
+
+  const map = '{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"c"}}';
+  assert.match((await kubectl(['replace', '--raw', `${PATH}/c`, '-f', '-'], map)).stderr, /NotFound/);
+});

@@ -191,8 +191,8 @@ async function serveItem(
       });
     case 'PUT': {
       const write = writeRequest(exchange, route);
-      const object = await updateObject(parts, write, await readWritten(exchange, write));
-      return sendObject(exchange, parts, { code: 200, kind, object });
+      const { object, isNew } = await updateObject(parts, write, await readWritten(exchange, write));
+      return sendObject(exchange, parts, { code: isNew ? 201 : 200, kind, object });
     }
     case 'PATCH':
       return servePatch(exchange, parts, route);

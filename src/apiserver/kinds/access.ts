@@ -8,7 +8,7 @@ import {
 } from '../../kube/validation/rbac.ts';
 import { createdAt, storedKind, text } from './stored-kind.ts';
 
-const rbac = { group: 'rbac.authorization.k8s.io', nameRule: 'pathSegment' } as const;
+const rbac = { group: 'rbac.authorization.k8s.io', nameRule: 'pathSegment', createsOnUpdate: true } as const;
 const roleText = ({ roleRef }: RoleBinding | ClusterRoleBinding): string => `${roleRef.kind}/${roleRef.name}`;
 
 export const ACCESS_KINDS = [

@@ -47,6 +47,7 @@ const NETWORKING_KINDS = [
     kind: 'Service',
     plural: 'services',
     scope: 'Namespaced',
+    createsOnUpdate: true,
     status: true,
     shortNames: ['svc'],
     categories: ['all'],
@@ -77,6 +78,7 @@ const NETWORKING_KINDS = [
     kind: 'Endpoints',
     plural: 'endpoints',
     scope: 'Namespaced',
+    createsOnUpdate: true,
     shortNames: ['ep'],
     columns: [
       text('Endpoints', ({ subsets = [] }) =>
@@ -159,6 +161,7 @@ const POLICY_KINDS = [
     kind: 'LimitRange',
     plural: 'limitranges',
     scope: 'Namespaced',
+    createsOnUpdate: true,
     shortNames: ['limits'],
     defaults: defaultLimitRange,
     columns: [],
@@ -183,6 +186,7 @@ const POLICY_KINDS = [
     kind: 'RuntimeClass',
     plural: 'runtimeclasses',
     scope: 'Cluster',
+    createsOnUpdate: true,
     immutable: ['handler'],
     columns: [text('Handler', ({ handler }) => handler)],
   }),
@@ -191,6 +195,7 @@ const POLICY_KINDS = [
     kind: 'Lease',
     plural: 'leases',
     scope: 'Namespaced',
+    createsOnUpdate: true,
     columns: [text('Holder', ({ spec }) => spec?.holderIdentity ?? '')],
   }),
 ];

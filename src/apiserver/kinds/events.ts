@@ -104,6 +104,7 @@ export const eventKind = defineKind<Event>({
     'type',
   ],
   hasGeneration: false,
+  createsOnUpdate: true,
   strategy: { validate },
   columns: EVENT_COLUMNS,
 });

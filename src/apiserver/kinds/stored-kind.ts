@@ -28,6 +28,7 @@ export type StoredKind<T> = {
   readonly defaults?: (object: T) => T;
   readonly validate?: (object: T) => readonly FieldError[];
   readonly orphansDependents?: true;
+  readonly createsOnUpdate?: true;
   /** Paths that never change. */
   readonly immutable?: readonly string[];
   /** What a user must know who makes one. */
@@ -55,6 +56,7 @@ export function storedKind<T extends KubeObject>(entry: StoredKind<T>): Kind {
     nameRule: entry.nameRule ?? 'subdomain',
     selectableFields: entry.selectableFields ?? [],
     hasGeneration: status === true,
+    createsOnUpdate: entry.createsOnUpdate,
     scale: entry.scale,
     strategy: {
       // What lacks a required field is refused; the entry's own rules may rely on them.
