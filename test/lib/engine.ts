@@ -28,7 +28,7 @@ export type Output = { readonly code: number; readonly stdout: string; readonly 
 export function run(
   program: string,
   args: readonly string[],
-  env: Record<string, string> = {},
+  env: Record<string, string | undefined> = {},
 ): Promise<Output> {
   return new Promise((resolve) => {
     const options = { env: { ...process.env, ...env }, timeout: 300_000, maxBuffer: 64 * 1024 * 1024 };

@@ -7,8 +7,19 @@ import { after, before, describe, test } from 'node:test';
 import { ROOT, run, TestEngine } from '../lib/engine.ts';
 import { podOf, shell } from '../lib/manifests.ts';
 
+/** `npm test` tells its scripts how it was called itself; taken over by another npm, that breaks a global install. */
+const OWN_SETTINGS = Object.fromEntries(
+  Object.keys(process.env)
+    .filter((name) => name.startsWith('npm_'))
+    .map((name) => [name, undefined]),
+);
+
 async function npm(...args: string[]): Promise<void> {
-  const { code, stderr } = await run('npm', [...args, '--no-audit', '--no-fund', '--prefer-offline']);
+  const { code, stderr } = await run(
+    'npm',
+    [...args, '--no-audit', '--no-fund', '--prefer-offline'],
+    OWN_SETTINGS,
+  );
   assert.equal(code, 0, `npm ${args.join(' ')}: ${stderr}`);
 }
 
