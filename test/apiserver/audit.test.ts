@@ -9,6 +9,7 @@ import { silentLog } from '../../src/base/log.ts';
 import { apiRig } from '../lib/api-rig.ts';
 
 type Event = {
+  readonly auditID: string;
   readonly verb: string;
   readonly stage: string;
   readonly requestURI: string;
@@ -75,6 +76,27 @@ test('one line a request, allowed and refused, in whose name, and no secret', {
   );
   const exec = events.find(({ objectRef }) => objectRef?.subresource === 'exec');
   assert.match(exec?.requestURI ?? '', /command=\.\.\.&command=\.\.\./);
+});
+
+test('a watch is told when it begins and when it ends, a list once', { timeout: 60_000 }, async (t) => {
+  const { path, audit } = await auditFile(t);
+  const { kubectl } = await apiRig(t, { audit });
+  await kubectl(['get', '--raw', '/api/v1/pods?watch=true&timeoutSeconds=1']);
+  await kubectl(['get', '--raw', '/api/v1/pods?watch=true&timeoutSeconds=x']);
+  await kubectl(['get', '--raw', '/api/v1/pods']);
+  await audit.close();
+  const told = (await eventsOf(path)).filter(({ objectRef }) => objectRef?.resource === 'pods');
+  assert.deepEqual(
+    told.map(({ verb, stage, responseStatus }) => [verb, stage, responseStatus.code]),
+    [
+      ['watch', 'ResponseStarted', 200],
+      ['watch', 'ResponseComplete', 200],
+      ['watch', 'ResponseComplete', 400],
+      ['list', 'ResponseComplete', 200],
+    ],
+  );
+  assert.equal(told[0]?.auditID, told[1]?.auditID);
+  assert.equal(new Set(told.map(({ auditID }) => auditID)).size, 3);
 });
 
 test('a full file makes room by one step, and what finds no room is dropped', async (t) => {

@@ -8,6 +8,8 @@ import { type Asked, attributesOf } from './access.ts';
 
 /** What becomes known of a request on its way. */
 export type Trail = {
+  /** One for all stages of a request. */
+  readonly auditId: string;
   readonly receivedMs: number;
   /** Absent: it was not found out. */
   user?: User;
@@ -15,13 +17,19 @@ export type Trail = {
   readonly annotations: Map<string, string>;
 };
 
-export const newTrail = (receivedMs: number): Trail => ({ receivedMs, annotations: new Map() });
+export const newTrail = (receivedMs: number): Trail => ({
+  auditId: randomUUID(),
+  receivedMs,
+  annotations: new Map(),
+});
+
+/** Both are nothing without an audit log. `start` is of what goes on: streams, watches, logs and what is behind a proxy. */
+export type AuditedTrail = Trail & { start(code: number): void; end(code: number): void };
 
 export type AuditedRequest = {
   readonly request: IncomingMessage;
   readonly asked: Asked;
   readonly trail: Trail;
-  /** ResponseStarted: of a stream or watch, which goes on. */
   readonly stage: 'ResponseStarted' | 'ResponseComplete';
   readonly code: number;
   readonly nowMs: number;
@@ -58,7 +66,7 @@ function objectRef(asked: Asked): object | undefined {
 const microTime = (ms: number): string => `${new Date(ms).toISOString().slice(0, -1)}000Z`;
 
 export function auditEvent({ request, asked, trail, stage, code, nowMs }: AuditedRequest): object {
-  const { user, impersonatedUser, annotations, receivedMs } = trail;
+  const { auditId, user, impersonatedUser, annotations, receivedMs } = trail;
   const { remoteAddress } = request.socket;
   const userAgent = request.headers['user-agent']?.slice(0, 1024);
   const ref = objectRef(asked);
@@ -66,7 +74,7 @@ export function auditEvent({ request, asked, trail, stage, code, nowMs }: Audite
     kind: 'Event',
     apiVersion: 'audit.k8s.io/v1',
     level: 'Metadata',
-    auditID: randomUUID(),
+    auditID: auditId,
     stage,
     requestURI: requestUri(asked),
     verb: attributesOf(asked).verb,

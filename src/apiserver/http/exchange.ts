@@ -1,16 +1,16 @@
 // One request and its answer: what every handler gets.
 import { once } from 'node:events';
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import { BOUNDS } from '../../base/bounds.ts';
 import type { User } from '../access/user.ts';
-import type { Trail } from './audit-event.ts';
+import type { AuditedTrail } from './audit-event.ts';
 import { failureStatus } from './status.ts';
 
 export type Exchange = {
   /** Who asks, and may. */
   readonly user: User;
   /** What is known of the request, for the audit log. */
-  readonly trail: Trail;
+  readonly trail: AuditedTrail;
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
   readonly path: string;
@@ -36,6 +36,17 @@ export function sendJson(response: ServerResponse, code: number, body: unknown):
     'Content-Length': Buffer.byteLength(text),
   });
   response.end(`${text}`);
+}
+
+/** The head of an answer that goes on: the client has it at once, and the audit log that it began. */
+export function beginAnswer(
+  { response, trail }: Pick<Exchange, 'response' | 'trail'>,
+  code: number,
+  headers: OutgoingHttpHeaders,
+): void {
+  response.writeHead(code, headers);
+  response.flushHeaders();
+  trail.start(code);
 }
 
 export function sendText(response: ServerResponse, code: number, text: string): void {

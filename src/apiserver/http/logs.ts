@@ -3,7 +3,7 @@ import { pipeline } from 'node:stream/promises';
 import { PodwrightError } from '../../base/errors.ts';
 import type { LogOptions, NodeApi } from '../../client/node-api.ts';
 import { badRequest } from '../api-error.ts';
-import type { Exchange } from './exchange.ts';
+import { beginAnswer, type Exchange } from './exchange.ts';
 import { isTrue } from './parameters.ts';
 
 function integer(query: URLSearchParams, name: string): number | undefined {
@@ -45,8 +45,7 @@ export async function serveLogs(
   if (request.method !== 'GET') throw new PodwrightError('MethodNotAllowed', 'logs are read with GET');
   const target = { ...pod, container: query.get('container') || undefined };
   const logs = await node.logs(target, logOptions(query, Date.now()), signal);
-  response.writeHead(200, { 'Content-Type': 'text/plain' });
-  response.flushHeaders();
+  beginAnswer(exchange, 200, { 'Content-Type': 'text/plain' });
   try {
     await pipeline(logs, response, { signal });
   } catch (error) {

@@ -13,6 +13,7 @@ import { badRequest } from '../api-error.ts';
 import type { Kind } from '../kind.ts';
 import { getObject } from '../read.ts';
 import type { ServerParts } from '../request.ts';
+import type { AuditedTrail } from './audit-event.ts';
 import type { Exchange } from './exchange.ts';
 import { nodeOf } from './pod-node.ts';
 import { answerHeaders, type Origin, requestHeaders } from './proxied-headers.ts';
@@ -167,10 +168,15 @@ function exchangeHeads(
 export async function passOn(
   answer: IncomingMessage,
   response: ServerResponse,
-  { proxy, signal }: { readonly proxy: PodProxy; readonly signal: AbortSignal },
+  {
+    proxy,
+    signal,
+    trail,
+  }: { readonly proxy: PodProxy; readonly signal: AbortSignal; readonly trail?: AuditedTrail },
 ): Promise<void> {
   response.writeHead(answer.statusCode ?? 502, answer.statusMessage ?? '', answerHeaders(answer, proxy));
   response.flushHeaders();
+  trail?.start(response.statusCode);
   // The server's own listeners and the pipeline's are more than Node suspects a leak at.
   response.setMaxListeners(20);
   try {
@@ -181,12 +187,15 @@ export async function passOn(
   }
 }
 
-export async function servePodProxy({ request, response, signal }: Exchange, proxy: PodProxy): Promise<void> {
+export async function servePodProxy(
+  { request, response, signal, trail }: Exchange,
+  proxy: PodProxy,
+): Promise<void> {
   if (proxy.redirect !== undefined) {
     response.writeHead(301, { Location: proxy.redirect });
     response.end();
     return;
   }
   const { answer } = await ask(request, proxy, { signal });
-  await passOn(answer, response, { proxy, signal });
+  await passOn(answer, response, { proxy, signal, trail });
 }

@@ -10,7 +10,7 @@ import type { AuditLog } from '../audit-log.ts';
 import { METRICS_KINDS } from '../kinds/metrics.ts';
 import type { HealthCheck } from '../request.ts';
 import { type Asked, requireAccess, requireStreamAccess } from './access.ts';
-import { type AuditedRequest, auditEvent, newTrail, type Trail } from './audit-event.ts';
+import { type AuditedRequest, type AuditedTrail, auditEvent, newTrail } from './audit-event.ts';
 import { discovery } from './discovery.ts';
 import { type Exchange, sendError } from './exchange.ts';
 import { healthQuestion, serveHealth } from './health.ts';
@@ -53,9 +53,6 @@ function callOf(request: IncomingMessage, response: ServerResponse, closing: Abo
   return { request, response, path, query: searchParams, signal: AbortSignal.any([gone.signal, closing]) };
 }
 
-type AuditedTrail = Trail & { start(code: number): void; end(code: number): void };
-
-/** Both are nothing without an audit log. */
 function beginAudit(
   request: IncomingMessage,
   asked: Asked,
@@ -170,9 +167,10 @@ export async function upgrade(
     };
     if (socket.destroyed) return end();
     socket.once('close', end);
-    await serveUpgrade({ request, socket, head, query, closing }, route, context);
-    trail.start(101);
-    socket.once('close', () => trail?.end(101));
+    const code = await serveUpgrade({ request, socket, head, query, closing }, route, context);
+    trail.start(code);
+    if (socket.destroyed) trail.end(code);
+    else socket.once('close', () => trail?.end(code));
   } catch (error) {
     trail?.end(failureStatus(error).code);
     refuseUpgrade(socket, error);

@@ -5,7 +5,7 @@ import { badRequest } from '../api-error.ts';
 import type { Kind } from '../kind.ts';
 import { parseRevision, watchObjects } from '../read.ts';
 import { groupVersion, type ServerParts } from '../request.ts';
-import { type Exchange, write } from './exchange.ts';
+import { beginAnswer, type Exchange, write } from './exchange.ts';
 import { isTrue } from './parameters.ts';
 import { negotiate, presenter } from './representation.ts';
 import { failureStatus } from './status.ts';
@@ -81,8 +81,10 @@ export async function serveWatch(
     const from = wantsInitial ? undefined : options.resourceVersion;
     const withoutInitial = query.get('sendInitialEvents') === 'false';
     const events = watchObjects(parts, kind, { ...options, resourceVersion: from, withoutInitial, signal });
-    response.writeHead(200, { 'Content-Type': 'application/json', 'Cache-Control': 'no-cache, private' });
-    response.flushHeaders();
+    beginAnswer(exchange, 200, {
+      'Content-Type': 'application/json',
+      'Cache-Control': 'no-cache, private',
+    });
     for await (const event of events) await send(event);
     response.end();
   } catch (error) {

@@ -23,8 +23,8 @@ async function refuse(answer: IncomingMessage, proxy: PodProxy, upgrade: ProxyUp
   socket.end();
 }
 
-/** Resolves when the pod's server has answered; from then on the bytes go both ways until either end closes. */
-export async function serveProxyUpgrade(upgrade: ProxyUpgrade, proxy: PodProxy): Promise<void> {
+/** Resolves with the code when the pod's server has answered; from then on the bytes go both ways until either end closes. */
+export async function serveProxyUpgrade(upgrade: ProxyUpgrade, proxy: PodProxy): Promise<number> {
   const { request, socket, head, closing } = upgrade;
   const {
     'content-length': length = '0',
@@ -36,7 +36,10 @@ export async function serveProxyUpgrade(upgrade: ProxyUpgrade, proxy: PodProxy):
   socket.once('close', () => gone.abort());
   const signal = AbortSignal.any([gone.signal, closing]);
   const { answer, upgraded } = await ask(request, proxy, { signal, upgrade: protocol });
-  if (upgraded === undefined) return refuse(answer, proxy, upgrade);
+  if (upgraded === undefined) {
+    await refuse(answer, proxy, upgrade);
+    return answer.statusCode ?? 502;
+  }
   const { connection } = upgraded;
   const headers = {
     ...answerHeaders(answer, proxy),
@@ -55,4 +58,5 @@ export async function serveProxyUpgrade(upgrade: ProxyUpgrade, proxy: PodProxy):
   // Either end's end is both's, and this server's, too.
   connection.once('close', () => socket.destroy());
   signal.addEventListener('abort', () => connection.destroy(), { once: true });
+  return 101;
 }

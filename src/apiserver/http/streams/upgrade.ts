@@ -123,12 +123,12 @@ function streamOf(upgrade: Upgrade, node: NodeApi, route: Extract<Route, { type:
   };
 }
 
-/** The caller knows who asks, and that they may. Throws what refuseUpgrade answers. */
+/** The caller knows who asks, and that they may. Resolves with the code of the answer. Throws what refuseUpgrade answers. */
 export async function serveUpgrade(
   upgrade: Upgrade,
   route: Route,
   { parts, nodeApi }: { readonly parts: ServerParts; readonly nodeApi: NodeLookup },
-): Promise<void> {
+): Promise<number> {
   if (route.type !== 'resource' || route.subresource === undefined || route.name === undefined) {
     throw new PodwrightError('NotFound', `the server has no stream at ${upgrade.request.url}`);
   }
@@ -138,7 +138,8 @@ export async function serveUpgrade(
   const node = nodeOf(getObject(parts, kind, { namespace, name }), nodeApi);
   const stream = streamOf(upgrade, node, route);
   const protocol = (upgrade.request.headers.upgrade ?? '').toLowerCase();
-  if (protocol === 'websocket') return serveWebSocket(upgrade, stream);
-  if (protocol === 'spdy/3.1') return serveSpdy(upgrade, stream);
-  throw badRequest(`unable to upgrade: ${JSON.stringify(protocol)} is neither websocket nor SPDY/3.1`);
+  if (protocol === 'websocket') await serveWebSocket(upgrade, stream);
+  else if (protocol === 'spdy/3.1') serveSpdy(upgrade, stream);
+  else throw badRequest(`unable to upgrade: ${JSON.stringify(protocol)} is neither websocket nor SPDY/3.1`);
+  return 101;
 }
