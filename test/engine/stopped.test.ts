@@ -3,13 +3,14 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
-import { createServer } from 'node:net';
+import { createServer, type Socket } from 'node:net';
+import { dirname, join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connectApi, readKubeconfig } from '../../src/client/http-client.ts';
-import { PODS } from '../../src/client/resources.ts';
-import { eventually, KUBECTL, run, TestEngine } from '../lib/engine.ts';
+import { CSI_DRIVERS, PODS } from '../../src/client/resources.ts';
+import { eventually, KUBECTL, ROOT, TestEngine } from '../lib/engine.ts';
 import { podOf, shell } from '../lib/manifests.ts';
 import { processesOf } from '../lib/processes.ts';
 
@@ -107,23 +108,44 @@ describe('what stands still', () => {
     });
   }
 
-  test('a CSI driver that answers nothing: its pod says so, the others go on, and deletion finishes', {
+  test('a CSI driver that answers nothing costs its pod alone; gone, the pod says so; back, the deletion finishes', {
     timeout: 600_000,
   }, async () => {
     const name = 'hung.podwright.dev';
-    const dir = `${engine.dataDir}/plugins/${name}`;
-    mkdirSync(dir, { recursive: true });
-    const driver = createServer(() => {}).listen(`${dir}/csi.sock`);
+    const socket = `${engine.dataDir}/plugins/${name}/csi.sock`;
+    const eventsOfPod = () => engine.kube('get', 'events', '--field-selector=involvedObject.name=csi');
+    const isTold = (words: RegExp) => async () => words.test(await eventsOfPod()) || undefined;
+    const calls = new Set<Socket>();
+    mkdirSync(dirname(socket), { recursive: true });
+    const silent = createServer((call) => void calls.add(call)).listen(socket);
+    await engine.api.create(CSI_DRIVERS, {
+      apiVersion: 'storage.k8s.io/v1',
+      kind: 'CSIDriver',
+      metadata: { name },
+      spec: { attachRequired: false, volumeLifecycleModes: ['Ephemeral'] },
+    });
+    const volumes = [{ name: 'v', csi: { driver: name } }];
+    const app = shell('app', 'exec sleep 3603', { volumeMounts: [{ name: 'v', mountPath: '/v' }] });
+    await engine.api.create(PODS, podOf('csi', [app], { volumes }));
+    await eventually('the driver is called', () => calls.size > 0 || undefined);
+
+    await engine.api.create(PODS, podOf('other', [shell('app', 'exec sleep 3604')]));
+    await engine.waitReady('other');
+    await engine.kube('delete', 'pod', 'other', '--timeout=120s');
+
+    silent.close();
+    for (const call of calls) call.destroy();
+    await eventually('the pod says why it waits', isTold(/FailedMount .*"v"/));
+    await engine.kube('delete', 'pod', 'csi', '--wait=false');
+    await eventually('its deletion says what it waits for', isTold(/FailedKillPod .*hung\.podwright\.dev/));
+
+    const program = join(ROOT, 'examples/csi-war/war-driver.ts');
+    const args = [program, '--socket', socket, '--cache', `${engine.dir}/wars`];
+    const answering = spawn(process.execPath, args, { stdio: 'ignore' });
     try {
-      const volumes = [{ name: 'v', csi: { driver: name } }];
-      const app = shell('app', 'exec sleep 3603', { volumeMounts: [{ name: 'v', mountPath: '/v' }] });
-      await engine.api.create(PODS, podOf('csi', [app], { volumes }));
-      await engine.api.create(PODS, podOf('other', [shell('app', 'exec sleep 3604')]));
-      await engine.waitReady('other');
-      await engine.kube('delete', 'pod', 'csi', 'other', '--timeout=300s');
+      await engine.kube('wait', '--for=delete', 'pod/csi', '--timeout=180s');
     } finally {
-      await new Promise((resolve) => driver.close(resolve));
-      await run('rm', ['-rf', dir]);
+      answering.kill('SIGKILL');
     }
   });
 });
