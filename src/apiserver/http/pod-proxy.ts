@@ -177,8 +177,6 @@ export async function passOn(
   response.writeHead(answer.statusCode ?? 502, answer.statusMessage ?? '', answerHeaders(answer, proxy));
   response.flushHeaders();
   trail?.start(response.statusCode);
-  // The server's own listeners and the pipeline's are more than Node suspects a leak at.
-  response.setMaxListeners(20);
   try {
     await pipeline(answer, response, { signal });
   } catch {

@@ -47,6 +47,8 @@ type Call = Omit<Exchange, 'user' | 'trail'>;
 
 function callOf(request: IncomingMessage, response: ServerResponse, closing: AbortSignal): Call {
   const { pathname, searchParams } = parseUrl(request);
+  // The server's own listeners and a pipeline's are more than the ten at which Node suspects a leak.
+  response.setMaxListeners(20);
   const gone = new AbortController();
   response.once('close', () => gone.abort());
   const path = pathname.length > 1 && pathname.endsWith('/') ? pathname.slice(0, -1) : pathname;
