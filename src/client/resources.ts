@@ -6,6 +6,8 @@ import type {
   ConfigMap,
   CSIDriver,
   CustomResourceDefinition,
+  EndpointSlice,
+  Endpoints,
   Event,
   Namespace,
   Node,
@@ -35,6 +37,14 @@ export const NAMESPACES = core<Namespace>('namespaces', 'Namespace', false);
 export const CONFIG_MAPS = core<ConfigMap>('configmaps', 'ConfigMap', true);
 export const SECRETS = core<Secret>('secrets', 'Secret', true);
 export const SERVICES = core<Service>('services', 'Service', true);
+export const ENDPOINTS = core<Endpoints>('endpoints', 'Endpoints', true);
+export const ENDPOINT_SLICES: ResourceRef<EndpointSlice> = {
+  group: 'discovery.k8s.io',
+  version: 'v1',
+  plural: 'endpointslices',
+  kind: 'EndpointSlice',
+  namespaced: true,
+};
 export const EVENTS = core<Event>('events', 'Event', true);
 export const SERVICE_ACCOUNTS = core<ServiceAccount>('serviceaccounts', 'ServiceAccount', true);
 export const PERSISTENT_VOLUMES = core<PersistentVolume>('persistentvolumes', 'PersistentVolume', false);

@@ -134,6 +134,11 @@ describe('from inside a pod', () => {
       (await engine.kube('get', 'service', 'kubernetes', '-o', 'jsonpath={.spec.clusterIP}')).trim(),
       '10.96.0.1',
     );
+    assert.match(await engine.kube('get', 'endpoints', 'kubernetes'), /kubernetes +10\.96\.0\.1:443 /);
+    assert.match(
+      await engine.kube('get', 'endpointslices', '-l', 'kubernetes.io/service-name=kubernetes'),
+      /kubernetes +IPv4 +443 +10\.96\.0\.1 /,
+    );
   });
 
   test('the token is its user’s alone where all containers are one user’s', async () => {
