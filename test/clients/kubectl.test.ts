@@ -98,7 +98,7 @@ const TABLE: Readonly<Record<string, readonly Row[]>> = {
     { run: 'get pod web -o yaml', says: /^ {2}phase: Running$/m },
     { run: `get pods -o jsonpath={.items[*].metadata.name}`, says: /^once web$/ },
     { run: `get pods -o custom-columns=N:.metadata.name,I:.spec.containers[*].name`, says: /web +main,side/ },
-    { run: `get pods --sort-by=.metadata.creationTimestamp -o name`, says: /^pod\/web\npod\/once$/m },
+    { run: `get pods --sort-by=.spec.restartPolicy -o name`, says: /^pod\/web\npod\/once$/m },
     {
       run: 'get pods -l app in (web,other) -o name'.replace('app in (web,other)', "'app in (web,other)'"),
       says: /^pod\/web$/m,
