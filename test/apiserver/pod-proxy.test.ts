@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { createServer as createTlsServer, request as httpsRequest } from 'node:https';
 import { type AddressInfo, connect } from 'node:net';
 import { join } from 'node:path';
@@ -22,12 +22,18 @@ type Echo = {
   readonly body: string;
 };
 type Answer = { readonly code: number; readonly headers: IncomingMessage['headers']; readonly body: string };
-type Asking = { readonly method?: string; readonly headers?: Record<string, string>; readonly body?: string };
+type Asking = {
+  readonly signal?: AbortSignal;
+  readonly method?: string;
+  readonly headers?: Record<string, string>;
+  readonly body?: string;
+};
 
 /** By the port that the client names: a server's own port, for there is no pod's network here. */
 type ProxyRig = ApiRig & {
   readonly ports: { readonly http: number; readonly https: number };
   ask(path: string, asking?: Asking): Promise<Answer>;
+  readonly plain: Server;
 };
 
 async function echo(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -40,6 +46,7 @@ async function echo(request: IncomingMessage, response: ServerResponse): Promise
     response.writeHead(302, { Location: 'https://example.com/there' }).end();
     return;
   }
+  if (url === '/hang') return;
   if (url === '/cut') {
     response.writeHead(200, { 'Content-Length': '100' });
     response.write('half', () => response.destroy());
@@ -105,15 +112,23 @@ async function proxyRig(t: TestContext): Promise<ProxyRig> {
     },
   });
   const token = readFileSync(join(pki, 'admin.token'), 'utf8').trim();
-  const ask = async (path: string, { method = 'GET', headers = {}, body }: Asking = {}): Promise<Answer> => {
+  const ask = async (
+    path: string,
+    { method = 'GET', headers = {}, body, signal }: Asking = {},
+  ): Promise<Answer> => {
     const url = `${rig.url}/api/v1/namespaces/default/${path}`;
     const all = { Authorization: `Bearer ${token}`, ...headers };
-    const request = httpsRequest(url, { method, headers: all, rejectUnauthorized: false });
+    const request = httpsRequest(url, {
+      method,
+      headers: all,
+      rejectUnauthorized: false,
+      ...(signal && { signal }),
+    });
     request.end(body);
     const [answer] = (await once(request, 'response')) as [IncomingMessage];
     return { code: answer.statusCode ?? 0, headers: answer.headers, body: await text(answer) };
   };
-  return { ...rig, ports, ask };
+  return { ...rig, ports, ask, plain };
 }
 
 const echoOf = ({ body }: Answer): Echo => JSON.parse(body) as Echo;
@@ -157,6 +172,18 @@ test('redirections lead through the proxy; a cut answer is a cut answer', { time
   assert.equal((await ask('pods/web/proxy/moved')).headers.location, `${path}/there?x=1`);
   assert.equal((await ask('pods/web/proxy/elsewhere')).headers.location, 'https://example.com/there');
   await assert.rejects(ask('pods/web/proxy/cut'), /aborted/);
+});
+
+test('a client that goes takes its request to the pod along', { timeout: 60_000 }, async (t) => {
+  const { ask, plain } = await proxyRig(t);
+  const gone = new AbortController();
+  const asked = once(plain, 'request');
+  const refused = assert.rejects(ask('pods/web/proxy/hang', { signal: gone.signal }), /aborted/);
+  const [request] = (await asked) as [IncomingMessage];
+  const closed = once(request.socket, 'close');
+  gone.abort();
+  await refused;
+  await closed;
 });
 
 test('what cannot be reached is told in Kubernetes’ words, and who may not is refused', {
