@@ -28,11 +28,14 @@ export type ImageCollection = {
   readonly shortfall?: { readonly wantedBytes: number; readonly freedBytes: number } | undefined;
 };
 
-/** Of the kubelet's own: nothing, it is used by every pod. */
+/** No registry has what is named so: somebody loaded it, and nobody could pull it again (CRI: a pinned image). */
+const isPinned = ({ tags }: Image): boolean => tags.some((tag) => tag.startsWith('localhost/'));
+
 function candidates({ images, uses, needed, nowMs }: ImageFacts, bounds: ImageBounds): readonly Image[] {
   const useOf = ({ id }: Image): ImageUse => uses.get(id) ?? { firstSeenMs: nowMs, lastUsedMs: 0 };
   return images
-    .filter((image) => !needed.has(image.id) && nowMs - useOf(image).firstSeenMs >= bounds.imageMinimumGcAge)
+    .filter((image) => !needed.has(image.id) && !isPinned(image))
+    .filter((image) => nowMs - useOf(image).firstSeenMs >= bounds.imageMinimumGcAge)
     .sort((a, b) => {
       const [one, other] = [useOf(a), useOf(b)];
       return one.lastUsedMs - other.lastUsedMs || one.firstSeenMs - other.firstSeenMs;

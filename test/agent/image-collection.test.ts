@@ -68,6 +68,14 @@ test('neither a needed image nor one that came just now goes, however full the d
   assert.deepEqual(collect(rows, 99, { needed: ['needed'], maxAge: '1m' }).gone, ['old']);
 });
 
+test('an image that no registry has stays, however long nobody used it', () => {
+  const rows: readonly Row[] = [
+    ['localhost/loaded:1', 500, 500, 500],
+    ['docker.io/library/pulled:1', 500, 500, 500],
+  ];
+  assert.deepEqual(collect(rows, 99, { maxAge: '1m' }).gone, ['docker.io/library/pulled:1']);
+});
+
 test('the agent collects each five minutes, keeps what pods need, and says when it is not enough', async () => {
   const world = new World();
   await world.start();
