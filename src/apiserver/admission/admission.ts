@@ -2,35 +2,15 @@
 // rules, in Kubernetes' order (https://kubernetes.io/docs/reference/access-authn-authz/admission-controllers/). Whether
 // the user may write at all was decided before.
 import type { KubeObject } from '../../client/resource-api.ts';
-import type { User } from '../access/user.ts';
-import type { AdmissionContext, Kind, WritablePart } from '../kind.ts';
+import type { AdmissionContext } from '../kind.ts';
 import { limitRangeAdmission } from './limit-range.ts';
+import type { AdmissionPlugin, AdmissionWrite } from './plugin.ts';
 import { podSecurity } from './pod-security.ts';
 import { priorityAdmission } from './priority.ts';
 import { quotaAdmission } from './quota.ts';
 import { rbacEscalation } from './rbac-escalation.ts';
 import { runtimeClassAdmission } from './runtime-class.ts';
 import { serviceAccountAdmission } from './service-account.ts';
-
-export type AdmissionWrite = {
-  readonly kind: Kind;
-  readonly part: WritablePart;
-  readonly object: KubeObject;
-  /** Absent: the object is new. */
-  readonly old?: KubeObject | undefined;
-  readonly user: User;
-  /** Receives texts for the client. */
-  readonly warn: (text: string) => void;
-  /** Notes something about the request for the audit log. */
-  readonly annotate: (key: string, value: string) => void;
-};
-
-export type AdmissionPlugin = {
-  /** Completes a new, valid object by what is valid, too. @throws Forbidden */
-  readonly mutate?: (write: AdmissionWrite, context: AdmissionContext) => KubeObject;
-  /** Every write but that of a status. @throws Forbidden */
-  readonly validate?: (write: AdmissionWrite, context: AdmissionContext) => void;
-};
 
 const PLUGINS: readonly AdmissionPlugin[] = [
   limitRangeAdmission,

@@ -12,7 +12,7 @@ import { effectiveLimits, effectiveRequests, qosClassOf, type ResourceAmounts } 
 import { quantityMilli } from '../../kube/quantity.ts';
 import { forbiddenError } from '../api-error.ts';
 import type { AdmissionContext } from '../kind.ts';
-import type { AdmissionPlugin } from './admission.ts';
+import type { AdmissionPlugin } from './plugin.ts';
 
 type Quantities = { readonly [name: string]: Quantity };
 type Amounts = { readonly [name: string]: number };

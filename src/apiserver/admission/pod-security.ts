@@ -12,7 +12,7 @@ import {
 } from '../../kube/pod-security/policy.ts';
 import { forbiddenError } from '../api-error.ts';
 import type { AdmissionContext } from '../kind.ts';
-import type { AdmissionPlugin, AdmissionWrite } from './admission.ts';
+import type { AdmissionPlugin, AdmissionWrite } from './plugin.ts';
 
 type Template = { readonly metadata?: ObjectMeta; readonly spec?: PodSpec };
 type Templated = {

@@ -4,7 +4,7 @@ import { PODS, PRIORITY_CLASSES } from '../../client/resources.ts';
 import type { Pod, PriorityClass } from '../../kube/api-types.ts';
 import { forbiddenError } from '../api-error.ts';
 import type { AdmissionContext } from '../kind.ts';
-import type { AdmissionPlugin } from './admission.ts';
+import type { AdmissionPlugin } from './plugin.ts';
 
 /** Two that are marked can come of a race; the lower one counts, as in Kubernetes. */
 function defaultClass(context: AdmissionContext): PriorityClass | undefined {

@@ -13,7 +13,7 @@ import {
 } from '../../kube/quota.ts';
 import { forbiddenError } from '../api-error.ts';
 import type { AdmissionContext } from '../kind.ts';
-import type { AdmissionPlugin } from './admission.ts';
+import type { AdmissionPlugin } from './plugin.ts';
 
 /** A quota on one of these wants every container to say how much. */
 const COMPUTE = ['cpu', 'memory', 'requests.cpu', 'requests.memory', 'limits.cpu', 'limits.memory'];

@@ -9,7 +9,7 @@ import { ruleCovers, rulesOf, rulesOfUser } from '../access/rbac.ts';
 import { isMaster } from '../access/user.ts';
 import { forbiddenError } from '../api-error.ts';
 import type { AdmissionContext } from '../kind.ts';
-import type { AdmissionPlugin, AdmissionWrite } from './admission.ts';
+import type { AdmissionPlugin, AdmissionWrite } from './plugin.ts';
 
 const RBAC = 'rbac.authorization.k8s.io';
 

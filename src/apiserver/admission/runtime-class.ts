@@ -5,7 +5,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { PODS } from '../../client/resources.ts';
 import type { Pod, PodSpec, RuntimeClass, Toleration } from '../../kube/api-types.ts';
 import { forbiddenError } from '../api-error.ts';
-import type { AdmissionPlugin } from './admission.ts';
+import type { AdmissionPlugin } from './plugin.ts';
 
 function withScheduling(
   spec: PodSpec,

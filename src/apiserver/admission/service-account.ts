@@ -7,7 +7,7 @@ import { isStaticPod } from '../../kube/pod.ts';
 import { forbiddenError } from '../api-error.ts';
 import { generatedName } from '../generated-name.ts';
 import type { AdmissionContext } from '../kind.ts';
-import type { AdmissionPlugin } from './admission.ts';
+import type { AdmissionPlugin } from './plugin.ts';
 
 const MOUNT_PATH = '/var/run/secrets/kubernetes.io/serviceaccount';
 const VOLUME_PREFIX = 'kube-api-access-';
