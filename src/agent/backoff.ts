@@ -2,7 +2,7 @@
 // restarts is written on each instance when it is made.
 // https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/#restart-policy
 import { BOUNDS } from '../base/bounds.ts';
-import type { ContainerState } from '../machine/machine.ts';
+import type { ContainerState } from '../machine/model/container.ts';
 
 /** min, 2 min, 4 min ... max for times = 1, 2, 3 ...; 0 for times = 0. */
 export function doublingBackoffMs(times: number, minMs: number, maxMs: number): number {

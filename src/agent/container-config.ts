@@ -2,7 +2,8 @@
 // the kubelet's words.
 import { podUid } from '../base/brand.ts';
 import type { Container, EphemeralContainer, Pod, VolumeMount } from '../kube/api-types.ts';
-import type { ContainerConfig, ContainerMount, PodIdentity } from '../machine/machine.ts';
+import type { ContainerConfig, ContainerMount } from '../machine/model/container.ts';
+import type { PodIdentity } from '../machine/model/pod-identity.ts';
 import { containerEnv } from './container-env.ts';
 import type { NodeFacts } from './downward.ts';
 import { expand } from './expansion.ts';

@@ -2,7 +2,8 @@
 // start; what was only created does not count: it may be thrown away and made again under the same attempt.
 import { createHash } from 'node:crypto';
 import type { Container, ContainerStatus, EphemeralContainer, Pod, PodStatus } from '../kube/api-types.ts';
-import type { ContainerState, ObservedContainer, ObservedSandbox } from '../machine/machine.ts';
+import type { ContainerState, ObservedContainer } from '../machine/model/container.ts';
+import type { ObservedSandbox } from '../machine/model/sandbox.ts';
 import type { Observed } from './observed.ts';
 
 export type Instance = ObservedContainer;

@@ -10,7 +10,7 @@ import type {
   PersistentVolume,
   Volume,
 } from '../kube/api-types.ts';
-import type { VolumeConfig } from '../machine/machine.ts';
+import type { VolumeConfig } from '../machine/model/volume.ts';
 import { configFailed, requireSecret } from './sources.ts';
 import type { VolumeContext } from './volume-context.ts';
 

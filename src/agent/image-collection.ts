@@ -3,7 +3,8 @@
 // remembers when each was seen and used, as the kubelet does, for this agent's life.
 // https://kubernetes.io/docs/concepts/architecture/garbage-collection/#containers-images
 import type { KubeletConfiguration } from '../kube/kubelet-configuration.ts';
-import type { FsUsage, Image } from '../machine/machine.ts';
+import type { Image } from '../machine/model/image.ts';
+import type { FsUsage } from '../machine/model/usage.ts';
 
 export type ImageBounds = Pick<
   KubeletConfiguration,

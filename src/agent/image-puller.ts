@@ -4,7 +4,7 @@ import { BOUNDS } from '../base/bounds.ts';
 import { PodwrightError } from '../base/errors.ts';
 import type { Secret } from '../kube/api-types.ts';
 import { parseImageReference } from '../kube/image-reference.ts';
-import type { Image, ImageStore, RegistryAuth } from '../machine/machine.ts';
+import type { Image, ImageStore, RegistryAuth } from '../machine/model/image.ts';
 
 export type PullPolicy = 'Always' | 'IfNotPresent' | 'Never';
 

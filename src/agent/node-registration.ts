@@ -10,7 +10,7 @@ import type { Log } from '../base/log.ts';
 import type { ResourceApi } from '../client/resource-api.ts';
 import { NODES } from '../client/resources.ts';
 import type { Node, NodeStatus, NodeSystemInfo, Quantity, Taint } from '../kube/api-types.ts';
-import type { ImageStore } from '../machine/machine.ts';
+import type { ImageStore } from '../machine/model/image.ts';
 import type { PressureCondition } from './eviction/pressure.ts';
 import { mergePatch } from './merge-patch.ts';
 import { NOT_READY, nodeConditions, pressureVerdicts, READY, type Verdict } from './node-conditions.ts';

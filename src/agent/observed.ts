@@ -3,7 +3,8 @@
 // repeated step, never a wrong one.
 import type { ContainerId } from '../base/brand.ts';
 import type { ResourceAmounts } from '../kube/pod.ts';
-import type { ObservedContainer, ObservedPod } from '../machine/machine.ts';
+import type { ObservedPod } from '../machine/machine.ts';
+import type { ObservedContainer } from '../machine/model/container.ts';
 
 /** How one action went the last times it ended, by its key (action.ts). */
 export type Step = {

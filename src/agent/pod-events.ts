@@ -2,7 +2,7 @@
 // that tell of a state rather than of a deed: back-offs, read off a change of the status.
 import type { EventRecorder } from '../client/event-recorder.ts';
 import type { Pod, PodStatus } from '../kube/api-types.ts';
-import type { PodIdentity } from '../machine/machine.ts';
+import type { PodIdentity } from '../machine/model/pod-identity.ts';
 import type { Action } from './action.ts';
 import type { CheckResult } from './checks/check.ts';
 import { ephemeralContainers, initContainers, statusesOf } from './container-instances.ts';

@@ -1,7 +1,7 @@
 // Brings an image of a pod into the local store, for a container or for an image volume, and tells of it in the kubelet's
 // words. When it is due is the plan's business.
 
-import type { Image } from '../machine/machine.ts';
+import type { Image } from '../machine/model/image.ts';
 import type { ActionContext } from './action-context.ts';
 import { goDuration } from './backoff.ts';
 import { type PullPolicy, pullPolicyOf, registryAuths } from './image-puller.ts';

@@ -2,7 +2,7 @@
 // node can give it. Pure.
 import type { Container, Pod } from '../kube/api-types.ts';
 import { effectiveRequests } from '../kube/pod.ts';
-import type { CgroupResources } from '../machine/machine.ts';
+import type { CgroupResources } from '../machine/model/sandbox.ts';
 import { allContainers, type Instance, isRunning, lastRunOf } from './container-instances.ts';
 import type { Observed } from './observed.ts';
 import { containerResources, podResources } from './resource-config.ts';

@@ -3,7 +3,7 @@
 import type { Container, Pod, ResourceRequirements } from '../kube/api-types.ts';
 import { effectiveRequests, isSidecar, qosClassOf } from '../kube/pod.ts';
 import { quantityMilli, quantityValue } from '../kube/quantity.ts';
-import type { CgroupResources } from '../machine/machine.ts';
+import type { CgroupResources } from '../machine/model/sandbox.ts';
 import { allContainers, appContainers, initContainers } from './container-instances.ts';
 
 export function containerResources(resources: ResourceRequirements | undefined): CgroupResources {

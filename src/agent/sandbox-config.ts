@@ -1,7 +1,7 @@
 // The pod's spec as its sandbox needs it: names, namespaces, ports, DNS. Pure.
 import type { Pod } from '../kube/api-types.ts';
 import { qosClassOf } from '../kube/pod.ts';
-import type { DnsConfig, PortMapping, SandboxConfig } from '../machine/machine.ts';
+import type { DnsConfig, PortMapping, SandboxConfig } from '../machine/model/sandbox.ts';
 import { podIdentity } from './container-config.ts';
 import { allContainers } from './container-instances.ts';
 import { podResources } from './resource-config.ts';

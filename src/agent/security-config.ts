@@ -1,7 +1,7 @@
 // securityContext of pod and container merged (the container's wins), with the kubelet's defaults and checks. Pure.
 // https://kubernetes.io/docs/tasks/configure-pod-container/security-context/
 import type { Container, Pod, SeccompProfile } from '../kube/api-types.ts';
-import type { ContainerSecurity } from '../machine/machine.ts';
+import type { ContainerSecurity } from '../machine/model/container.ts';
 import { configFailed } from './sources.ts';
 
 /** @param imageUser the image config's User, for runAsNonRoot. Throws ConfigFailed. */

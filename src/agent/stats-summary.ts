@@ -1,6 +1,6 @@
 // The kubelet's /stats/summary (stats/v1alpha1): what monitoring reads of a node and its pods. Left out, as the kubelet
 // may: what nobody measures here (how full a container's own layer and a volume are, accelerators, swap).
-import type { FsUsage, NetworkUsage } from '../machine/machine.ts';
+import type { FsUsage, NetworkUsage } from '../machine/model/usage.ts';
 import {
   type MeteredContainer,
   type MeteredGroup,

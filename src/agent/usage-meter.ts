@@ -5,7 +5,8 @@ import { BOUNDS } from '../base/bounds.ts';
 import type { ContainerId, PodUid } from '../base/brand.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Pod } from '../kube/api-types.ts';
-import type { GroupUsage, Machine, NodeUsage, PodUsage } from '../machine/machine.ts';
+import type { Machine } from '../machine/machine.ts';
+import type { GroupUsage, NodeUsage, PodUsage } from '../machine/model/usage.ts';
 import { podIdentity } from './container-config.ts';
 import { isRunning } from './container-instances.ts';
 

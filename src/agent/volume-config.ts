@@ -11,7 +11,7 @@ import type {
 } from '../kube/api-types.ts';
 import { quantityValue } from '../kube/quantity.ts';
 import { claimNameOf, isOwnedBy } from '../kube/storage.ts';
-import type { VolumeConfig, VolumeFile, VolumeSetup } from '../machine/machine.ts';
+import type { VolumeConfig, VolumeFile, VolumeSetup } from '../machine/model/volume.ts';
 import { podIdentity } from './container-config.ts';
 import { inlineCsiVolume, persistentCsiVolume } from './csi-volume-config.ts';
 import { fieldValue, resourceFieldValue } from './downward.ts';

@@ -1,6 +1,6 @@
 // What the volumes of a pod are worked out from. A type only.
 import type { Pod } from '../kube/api-types.ts';
-import type { Image } from '../machine/machine.ts';
+import type { Image } from '../machine/model/image.ts';
 import type { NodeFacts } from './downward.ts';
 import type { Sources } from './sources.ts';
 

@@ -4,7 +4,7 @@ import { PODS } from '../client/resources.ts';
 import { ageText } from '../kube/age.ts';
 import type { ContainerStatus, Pod } from '../kube/api-types.ts';
 import { normalImageName, parseImageReference } from '../kube/image-reference.ts';
-import type { Image, ImageStore, RegistryAuth } from '../machine/machine.ts';
+import type { Image, ImageStore, RegistryAuth } from '../machine/model/image.ts';
 import { type Cli, type ExitCode, interruptSignal, print } from './cli.ts';
 import { table } from './table.ts';
 

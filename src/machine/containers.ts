@@ -19,8 +19,8 @@ import { prepareBundle, readBundle, releaseBundle } from './container-bundle.ts'
 import { readExit } from './container-exit.ts';
 import { containerDir, containerIdOf, layerDir, logPath } from './layout.ts';
 import { removeLog } from './log-files.ts';
-import type { ContainerConfig } from './machine.ts';
 import type { MachineContext } from './machine-context.ts';
+import type { ContainerConfig } from './model/container.ts';
 import { type ContainerExit, type ContainerRecord, instanceOf, type SandboxRecord } from './records.ts';
 import { forgetContainer, runtimeStart, runtimeStatus } from './runtime/runtime.ts';
 import { isAlive, killAndWait, processName, sendSignal } from './system/processes.ts';

@@ -4,8 +4,8 @@ import { lstat, opendir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { errnoOf } from '../base/files.ts';
 import { dataPodDir, logPath, volumeDir } from './layout.ts';
-import type { DiskUse, PodDiskUsage } from './machine.ts';
 import type { MachineContext } from './machine-context.ts';
+import type { DiskUse, PodDiskUsage } from './model/usage.ts';
 import type { PodRecord } from './records.ts';
 
 /** lstat(2) counts blocks of this size, whatever the file system's own. */

@@ -1,7 +1,7 @@
 // The pod's /etc/hosts, /etc/hostname and /etc/resolv.conf: text as the kubelet writes it.
 import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
-import type { DnsConfig, HostNames, SandboxConfig } from './machine.ts';
+import type { DnsConfig, HostNames, SandboxConfig } from './model/sandbox.ts';
 
 /** https://kubernetes.io/docs/tasks/network/customize-hosts-file-for-pods/ */
 export function hostsText(config: SandboxConfig, ips: readonly string[]): string {

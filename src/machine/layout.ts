@@ -22,7 +22,7 @@
 //   pods/<namespace>_<name>_<uid>/<container>/<attempt>.log, and .log.<time>[.gz] put aside
 import { join } from 'node:path';
 import { type ContainerId, containerId, type PodUid } from '../base/brand.ts';
-import type { PodIdentity } from './machine.ts';
+import type { PodIdentity } from './model/pod-identity.ts';
 
 export type MachineDirs = { readonly dataDir: string; readonly runDir: string; readonly logDir: string };
 

@@ -1,13 +1,9 @@
 // What the agent is told of a pod, out of the records. Pure.
 import type { PodUid } from '../base/brand.ts';
 import { containerIdOf } from './layout.ts';
-import type {
-  ContainerState,
-  ObservedContainer,
-  ObservedPod,
-  ObservedSandbox,
-  SandboxState,
-} from './machine.ts';
+import type { ObservedPod } from './machine.ts';
+import type { ContainerState, ObservedContainer } from './model/container.ts';
+import type { ObservedSandbox, SandboxState } from './model/sandbox.ts';
 import { type ContainerRecord, instanceOf, type PodRecord, type SandboxRecord } from './records.ts';
 
 function sandboxState(record: SandboxRecord): SandboxState {

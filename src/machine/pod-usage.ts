@@ -2,8 +2,8 @@
 
 import { fileBytes, networkUsage } from './cgroups/usage.ts';
 import { containerIdOf, logPath } from './layout.ts';
-import type { PodUsage } from './machine.ts';
 import type { MachineContext } from './machine-context.ts';
+import type { PodUsage } from './model/usage.ts';
 import { instanceOf, type PodRecord } from './records.ts';
 
 export function podUsage({ cgroups, dirs }: MachineContext, pod: PodRecord | undefined): PodUsage {

@@ -18,7 +18,9 @@ import {
   runPodDir,
   sandboxDir,
 } from './layout.ts';
-import type { ContainerConfig, ContainerState, PodIdentity, SandboxConfig } from './machine.ts';
+import type { ContainerConfig, ContainerState } from './model/container.ts';
+import type { PodIdentity } from './model/pod-identity.ts';
+import type { SandboxConfig } from './model/sandbox.ts';
 import type { ProcessName } from './system/processes.ts';
 
 export type SandboxRecord = {

@@ -3,8 +3,8 @@
 import { dirname } from 'node:path';
 import type { ContainerId, PodUid } from '../base/brand.ts';
 import { PodwrightError } from '../base/errors.ts';
-import type { CgroupResources } from './machine.ts';
 import type { MachineContext } from './machine-context.ts';
+import type { CgroupResources } from './model/sandbox.ts';
 
 /** The kernel would rather kill than refuse. */
 function checkUsage(what: string, usage: number, { memoryLimitBytes }: CgroupResources): void {

@@ -8,8 +8,8 @@
 import { errorText } from '../base/errors.ts';
 import { spans } from '../base/spans.ts';
 import { sandboxDir } from './layout.ts';
-import type { SandboxConfig } from './machine.ts';
 import type { MachineContext } from './machine-context.ts';
+import type { SandboxConfig } from './model/sandbox.ts';
 import type { SandboxRecord } from './records.ts';
 import { type Building, build, lifeFifo, SANDBOX_STEPS, sandboxIdOf, undo } from './sandbox-steps.ts';
 import { onWritersGone, openFifoReader } from './system/fifo.ts';

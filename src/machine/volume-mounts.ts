@@ -1,7 +1,7 @@
 // A container's volume mounts as the OCI runtime takes them: where from, how propagated, and how read-only.
 import { PodwrightError } from '../base/errors.ts';
-import type { ContainerConfig, ContainerMount } from './machine.ts';
 import type { MachineContext } from './machine-context.ts';
+import type { ContainerConfig, ContainerMount } from './model/container.ts';
 import { bindMount, type OciMount } from './runtime/oci-spec.ts';
 import { hasRecursiveReadOnly } from './runtime/recursive-read-only.ts';
 import { mountHolding } from './system/mountinfo.ts';

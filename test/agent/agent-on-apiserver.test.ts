@@ -11,7 +11,7 @@ import { silentLog } from '../../src/base/log.ts';
 import type { KubeObject, ResourceApi } from '../../src/client/resource-api.ts';
 import { EVENTS, PODS } from '../../src/client/resources.ts';
 import type { Pod } from '../../src/kube/api-types.ts';
-import type { VolumeSetup } from '../../src/machine/machine.ts';
+import type { VolumeSetup } from '../../src/machine/model/volume.ts';
 import { openStore } from '../../src/store/store.ts';
 import { VirtualClock } from '../lib/virtual-clock.ts';
 import { type Behaviour, FakeMachine } from './fake-machine.ts';

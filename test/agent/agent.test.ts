@@ -5,7 +5,8 @@ import { test } from 'node:test';
 import { PodwrightError } from '../../src/base/errors.ts';
 import { CONFIG_MAPS, NODES } from '../../src/client/resources.ts';
 import type { Container } from '../../src/kube/api-types.ts';
-import type { ContainerConfig, VolumeSetup } from '../../src/machine/machine.ts';
+import type { ContainerConfig } from '../../src/machine/model/container.ts';
+import type { VolumeSetup } from '../../src/machine/model/volume.ts';
 import type { Behaviour } from './fake-machine.ts';
 import { container, podOf, sidecar, UID, World } from './world.ts';
 

@@ -22,7 +22,7 @@ import type {
   Volume,
 } from '../../src/kube/api-types.ts';
 import { hostsText } from '../../src/machine/etc-files.ts';
-import type { ContainerConfig } from '../../src/machine/machine.ts';
+import type { ContainerConfig } from '../../src/machine/model/container.ts';
 import { container, podOf, sidecar } from './world.ts';
 
 const facts: NodeFacts = {

@@ -6,23 +6,13 @@ import { type ContainerId, containerId, type PodUid } from '../../src/base/brand
 import type { Clock } from '../../src/base/clock.ts';
 import { PodwrightError } from '../../src/base/errors.ts';
 import { normalImageName, parseImageReference } from '../../src/kube/image-reference.ts';
-import type {
-  CgroupResources,
-  ContainerConfig,
-  ExecOptions,
-  ExecProcess,
-  GroupUsage,
-  Image,
-  Machine,
-  NodeUsage,
-  ObservedContainer,
-  ObservedSandbox,
-  PodDiskUsage,
-  PodIdentity,
-  PodUsage,
-  SandboxConfig,
-  VolumeSetup,
-} from '../../src/machine/machine.ts';
+import type { ExecOptions, ExecProcess, Machine } from '../../src/machine/machine.ts';
+import type { ContainerConfig, ObservedContainer } from '../../src/machine/model/container.ts';
+import type { Image } from '../../src/machine/model/image.ts';
+import type { PodIdentity } from '../../src/machine/model/pod-identity.ts';
+import type { CgroupResources, ObservedSandbox, SandboxConfig } from '../../src/machine/model/sandbox.ts';
+import type { GroupUsage, NodeUsage, PodDiskUsage, PodUsage } from '../../src/machine/model/usage.ts';
+import type { VolumeSetup } from '../../src/machine/model/volume.ts';
 
 export type Behaviour = {
   /** Absent: it runs until it is stopped. */

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type ImageUse, planImageCollection } from '../../src/agent/image-collection.ts';
 import { kubeletConfiguration } from '../../src/kube/kubelet-configuration.ts';
-import type { Image } from '../../src/machine/machine.ts';
+import type { Image } from '../../src/machine/model/image.ts';
 import { container, podOf, World } from './world.ts';
 
 const MINUTE = 60_000;

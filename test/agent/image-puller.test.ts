@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { ImagePuller, type ImageResult, pullPolicyOf, registryAuths } from '../../src/agent/image-puller.ts';
 import { BOUNDS } from '../../src/base/bounds.ts';
 import type { Secret } from '../../src/kube/api-types.ts';
-import type { Image, ImageStore } from '../../src/machine/machine.ts';
+import type { Image, ImageStore } from '../../src/machine/model/image.ts';
 
 class SlowStore implements ImageStore {
   readonly present = new Map<string, Image>();

@@ -2,7 +2,7 @@
 // model of the rules: it shares no code with the plan it judges.
 import assert from 'node:assert/strict';
 import type { Container, ContainerStatus, Pod } from '../../src/kube/api-types.ts';
-import type { ContainerConfig, ObservedContainer } from '../../src/machine/machine.ts';
+import type { ContainerConfig, ObservedContainer } from '../../src/machine/model/container.ts';
 import type { Call, ExecDetail, FakeMachine } from './fake-machine.ts';
 
 type Started = { readonly name: string; readonly attempt: number };

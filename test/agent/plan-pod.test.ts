@@ -10,7 +10,8 @@ import { planPod } from '../../src/agent/plan-pod.ts';
 import { podStatus } from '../../src/agent/pod-status.ts';
 import { containerId } from '../../src/base/brand.ts';
 import type { Container, Pod } from '../../src/kube/api-types.ts';
-import type { ContainerState, ObservedContainer, ObservedSandbox } from '../../src/machine/machine.ts';
+import type { ContainerState, ObservedContainer } from '../../src/machine/model/container.ts';
+import type { ObservedSandbox } from '../../src/machine/model/sandbox.ts';
 import { container, podOf, sidecar, UID } from './world.ts';
 
 const NOW = Date.UTC(2030, 0, 1);

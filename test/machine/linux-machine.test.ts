@@ -7,12 +7,9 @@ import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ContainerId } from '../../src/base/brand.ts';
 import { containerDir, logPath, runtimeRoot, sandboxDir } from '../../src/machine/layout.ts';
-import type {
-  ContainerConfig,
-  ContainerSecurity,
-  PodIdentity,
-  SandboxConfig,
-} from '../../src/machine/machine.ts';
+import type { ContainerConfig, ContainerSecurity } from '../../src/machine/model/container.ts';
+import type { PodIdentity } from '../../src/machine/model/pod-identity.ts';
+import type { SandboxConfig } from '../../src/machine/model/sandbox.ts';
 import type { ContainerRecord } from '../../src/machine/records.ts';
 import { type LinuxRig, makeLinuxRig } from './linux-rig.ts';
 import {

@@ -6,14 +6,14 @@ import { EventEmitter, once } from 'node:events';
 import { Writable } from 'node:stream';
 import { after, before, describe, test } from 'node:test';
 import { type ContainerId, podUid } from '../../src/base/brand.ts';
+import type { Machine } from '../../src/machine/machine.ts';
 import type {
   ContainerConfig,
   ContainerState,
-  Machine,
   ObservedContainer,
-  PodIdentity,
-  SandboxConfig,
-} from '../../src/machine/machine.ts';
+} from '../../src/machine/model/container.ts';
+import type { PodIdentity } from '../../src/machine/model/pod-identity.ts';
+import type { SandboxConfig } from '../../src/machine/model/sandbox.ts';
 
 export type Behaviour =
   | { readonly kind: 'exit'; readonly code: number; readonly print?: string }

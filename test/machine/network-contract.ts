@@ -4,7 +4,7 @@ import { readdir } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { isPodwrightError } from '../../src/base/errors.ts';
-import type { PortMapping } from '../../src/machine/machine.ts';
+import type { PortMapping } from '../../src/machine/model/sandbox.ts';
 import type { Network } from '../../src/machine/network/network.ts';
 import { freePort } from '../lib/ports.ts';
 import {

@@ -9,7 +9,7 @@ import { networkInterfaces, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { podUid } from '../../src/base/brand.ts';
 import { silentLog } from '../../src/base/log.ts';
-import type { PortMapping } from '../../src/machine/machine.ts';
+import type { PortMapping } from '../../src/machine/model/sandbox.ts';
 import { createBridgeNetwork } from '../../src/machine/network/bridge-network.ts';
 import { CNI_PLUGIN_DIRS, createCniNetwork } from '../../src/machine/network/cni.ts';
 import type { Network } from '../../src/machine/network/network.ts';

@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { after, afterEach, before, describe, it } from 'node:test';
 import { isPodwrightError } from '../../src/base/errors.ts';
 import { silentLog } from '../../src/base/log.ts';
-import type { PortMapping } from '../../src/machine/machine.ts';
+import type { PortMapping } from '../../src/machine/model/sandbox.ts';
 import { CNI_PLUGIN_DIRS, type CniNetworkOptions } from '../../src/machine/network/cni.ts';
 import type { Network } from '../../src/machine/network/network.ts';
 import { createPodNetwork } from '../../src/machine/network/pod-network.ts';

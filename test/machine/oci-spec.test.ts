@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { cgroupLayout } from '../../src/machine/cgroups/layout.ts';
 import { cpuQuota, cpuShares, cpuWeight } from '../../src/machine/cgroups/settings.ts';
-import type { ContainerConfig } from '../../src/machine/machine.ts';
+import type { ContainerConfig } from '../../src/machine/model/container.ts';
 import {
   availableCapabilities,
   CAPABILITIES,

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
 import { podUid } from '../../src/base/brand.ts';
 import { type MachineDirs, volumeDir } from '../../src/machine/layout.ts';
-import type { VolumeConfig } from '../../src/machine/machine.ts';
+import type { VolumeConfig } from '../../src/machine/model/volume.ts';
 import { isAtLeast } from '../../src/machine/runtime/recursive-read-only.ts';
 import { MS, mount, unmount } from '../../src/machine/system/libc.ts';
 import { mountHolding, mountsBelow } from '../../src/machine/system/mountinfo.ts';

@@ -25,7 +25,7 @@ import {
   volumeDir,
   volumeRecordsDir,
 } from '../../src/machine/layout.ts';
-import type { VolumeConfig } from '../../src/machine/machine.ts';
+import type { VolumeConfig } from '../../src/machine/model/volume.ts';
 import { MS, mount } from '../../src/machine/system/libc.ts';
 import { mountsBelow } from '../../src/machine/system/mountinfo.ts';
 import { listVolumes, removeVolumes, setUpVolumes } from '../../src/machine/volumes/volumes.ts';

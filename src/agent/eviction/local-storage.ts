@@ -4,7 +4,7 @@
 import type { Pod, ResourceRequirements } from '../../kube/api-types.ts';
 import { isSidecar, resourceAmounts } from '../../kube/pod.ts';
 import { quantityValue } from '../../kube/quantity.ts';
-import type { PodDiskUsage } from '../../machine/machine.ts';
+import type { PodDiskUsage } from '../../machine/model/usage.ts';
 import { binaryText } from './words.ts';
 
 const STORAGE = 'ephemeral-storage';

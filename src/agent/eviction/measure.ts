@@ -1,7 +1,8 @@
 // What pods have taken of what the node is short of. Disks are only counted where the disk is short.
 import type { Pod } from '../../kube/api-types.ts';
 import type { StarvedResource } from '../../kube/eviction-thresholds.ts';
-import type { GroupUsage, Machine, PodDiskUsage } from '../../machine/machine.ts';
+import type { Machine } from '../../machine/machine.ts';
+import type { GroupUsage, PodDiskUsage } from '../../machine/model/usage.ts';
 import { podIdentity } from '../container-config.ts';
 import { allContainers } from '../container-instances.ts';
 import type { PodUse } from './ranking.ts';

@@ -3,7 +3,7 @@
 // https://kubernetes.io/docs/concepts/scheduling-eviction/node-pressure-eviction/
 
 import { leastOf, type Signal, type Threshold } from '../../kube/eviction-thresholds.ts';
-import type { NodeUsage } from '../../machine/machine.ts';
+import type { NodeUsage } from '../../machine/model/usage.ts';
 
 export type Observation = { readonly available: number; readonly capacity: number };
 export type Observations = { readonly [S in Signal]: Observation };

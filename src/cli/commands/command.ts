@@ -1,7 +1,7 @@
 // What the definitions of commands share: what they need of the machine, how a command is run, options.
 import { Option } from 'commander';
 import type { Finding } from '../../machine/doctor.ts';
-import type { ImageStore } from '../../machine/machine.ts';
+import type { ImageStore } from '../../machine/model/image.ts';
 import type { EngineDirs, ExitCode } from '../cli.ts';
 import { failureText } from '../failure.ts';
 import type { LabOptions } from '../lab.ts';

@@ -1,6 +1,6 @@
 // image load, pull, ls, rm.
 import type { Command } from 'commander';
-import type { ImageStore } from '../../machine/machine.ts';
+import type { ImageStore } from '../../machine/model/image.ts';
 import type { Cli } from '../cli.ts';
 import { addClientOptions, type ClientOptions } from '../options.ts';
 import { createProcessCli, requireRoot } from '../process-cli.ts';

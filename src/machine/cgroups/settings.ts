@@ -1,5 +1,5 @@
 // What resources mean in the files of a control group, of either version.
-import type { CgroupResources } from '../machine.ts';
+import type { CgroupResources } from '../model/sandbox.ts';
 
 /** The kubelet's MilliCPUToShares: cgroup v1 cpu.shares. */
 export const cpuShares = (milli: number): number =>

@@ -2,7 +2,7 @@
 // only; a rate is the difference of two, which is not made here.
 import { readFileSync, statfsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import type { FsUsage, GroupUsage, NetworkUsage, NodeUsage } from '../machine.ts';
+import type { FsUsage, GroupUsage, NetworkUsage, NodeUsage } from '../model/usage.ts';
 import type { CgroupLayout } from './layout.ts';
 
 /** Undefined where there is no such file: the group is going, or its controller is not there. */

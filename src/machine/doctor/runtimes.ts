@@ -7,7 +7,7 @@ import { podUid } from '../../base/brand.ts';
 import { errorText, isPodwrightError } from '../../base/errors.ts';
 import { createCgroups } from '../cgroups/cgroups.ts';
 import { cgroupLayout } from '../cgroups/layout.ts';
-import type { SandboxConfig } from '../machine.ts';
+import type { SandboxConfig } from '../model/sandbox.ts';
 import { availableCapabilities } from '../runtime/capabilities.ts';
 import { infraSpec } from '../runtime/oci-spec.ts';
 import { chooseRuntime, type RuntimeName } from '../runtime/runtime.ts';

@@ -7,7 +7,7 @@ import { PodwrightError } from '../../base/errors.ts';
 import type { Log } from '../../base/log.ts';
 import { normalImageName, parseImageReference } from '../../kube/image-reference.ts';
 import { type MachineDirs, storageDir } from '../layout.ts';
-import type { Image, ImageStore } from '../machine.ts';
+import type { Image, ImageStore } from '../model/image.ts';
 import { digestsOf, findImage, sameName } from './find-image.ts';
 import { loadArchive } from './load.ts';
 import { pullImage } from './pull.ts';

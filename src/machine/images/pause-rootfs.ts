@@ -3,7 +3,7 @@
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { PodwrightError } from '../../base/errors.ts';
-import type { ImageStore } from '../machine.ts';
+import type { ImageStore } from '../model/image.ts';
 import type { RootfsSource } from './rootfs.ts';
 
 export const PAUSE_IMAGE = 'podwright.dev/pause:1';

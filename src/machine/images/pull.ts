@@ -6,7 +6,7 @@
 // is an error on loopback too.
 import { PodwrightError } from '../../base/errors.ts';
 import { type ImageReference, normalImageName } from '../../kube/image-reference.ts';
-import type { PullOptions, RegistryAuth } from '../machine.ts';
+import type { PullOptions, RegistryAuth } from '../model/image.ts';
 import { quotedMessage } from '../system/go-quoted.ts';
 import { type Skopeo, writeAuthFile } from './skopeo.ts';
 

@@ -8,7 +8,7 @@ import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { BOUNDS } from '../../base/bounds.ts';
 import { type MachineDirs, storageDir } from '../layout.ts';
-import type { RegistryAuth } from '../machine.ts';
+import type { RegistryAuth } from '../model/image.ts';
 import { PROGRAM_PATH, type ProgramResult, runProgram, runProgramChecked } from '../system/spawn.ts';
 
 /** Signature policy of this machine's administrator (containers-policy.json(5)); without one every image is accepted. */

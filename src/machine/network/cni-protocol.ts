@@ -4,7 +4,8 @@
 import { isIP } from 'node:net';
 import { delimiter } from 'node:path';
 import { errorText, PodwrightError } from '../../base/errors.ts';
-import type { PodIdentity, PortMapping } from '../machine.ts';
+import type { PodIdentity } from '../model/pod-identity.ts';
+import type { PortMapping } from '../model/sandbox.ts';
 import { PROGRAM_PATH, runProgram } from '../system/spawn.ts';
 import { type CniNetworkList, type CniPlugin, findPlugin } from './cni-config.ts';
 

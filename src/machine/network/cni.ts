@@ -10,7 +10,8 @@ import { errorText, isPodwrightError, PodwrightError } from '../../base/errors.t
 import { writeFileAtomic } from '../../base/files.ts';
 import type { Log } from '../../base/log.ts';
 import { cniDir, type MachineDirs } from '../layout.ts';
-import type { PodIdentity, PortMapping } from '../machine.ts';
+import type { PodIdentity } from '../model/pod-identity.ts';
+import type { PortMapping } from '../model/sandbox.ts';
 import { type CniNetworkList, LOOPBACK, readNetworkDirectory } from './cni-config.ts';
 import {
   addAttachment,

@@ -4,7 +4,8 @@ import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { errorText, PodwrightError } from '../../base/errors.ts';
 import { errnoOf } from '../../base/files.ts';
-import type { PodIdentity, PortMapping } from '../machine.ts';
+import type { PodIdentity } from '../model/pod-identity.ts';
+import type { PortMapping } from '../model/sandbox.ts';
 
 export type PortHolder = { readonly pod: PodIdentity; readonly portMappings: readonly PortMapping[] };
 

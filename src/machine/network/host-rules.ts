@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { errorText, isPodwrightError, PodwrightError } from '../../base/errors.ts';
 import { readIfExists } from '../../base/files.ts';
 import type { Log } from '../../base/log.ts';
-import type { PortMapping } from '../machine.ts';
+import type { PortMapping } from '../model/sandbox.ts';
 import { runProgram, runProgramChecked } from '../system/spawn.ts';
 import type { PodService } from './network.ts';
 

@@ -1,7 +1,8 @@
 // The network of a sandbox, as the sandbox code sees it. Two things implement it, the engine's own bridge
 // (bridge-network.ts) and CNI plug-ins by a user's configuration (cni.ts); both pass the same contract
 // (test/machine/network-contract.ts). pod-network.ts chooses.
-import type { PodIdentity, PortMapping } from '../machine.ts';
+import type { PodIdentity } from '../model/pod-identity.ts';
+import type { PortMapping } from '../model/sandbox.ts';
 
 export type NetworkRequest = {
   readonly pod: PodIdentity;

@@ -6,7 +6,8 @@
 import type { CgroupVersion } from '../cgroups/layout.ts';
 import { CPU_PERIOD_US, cpuQuota, cpuShares } from '../cgroups/settings.ts';
 import type { OciImageConfig } from '../images/rootfs.ts';
-import type { CgroupResources, ContainerConfig, SandboxConfig } from '../machine.ts';
+import type { ContainerConfig } from '../model/container.ts';
+import type { CgroupResources, SandboxConfig } from '../model/sandbox.ts';
 import { capabilitiesOf } from './capabilities.ts';
 import { defaultSeccompProfile, type SeccompProfile } from './seccomp-default.ts';
 import { SECCOMP_BPF_ANNOTATION } from './seccomp-filter.ts';

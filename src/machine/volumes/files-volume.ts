@@ -27,7 +27,7 @@ import {
 import { dirname, join } from 'node:path';
 import { PodwrightError } from '../../base/errors.ts';
 import { errnoOf } from '../../base/files.ts';
-import type { VolumeFile } from '../machine.ts';
+import type { VolumeFile } from '../model/volume.ts';
 
 const DATA = '..data';
 const VERSION_DIR_MODE = 0o755;

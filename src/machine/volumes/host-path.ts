@@ -4,7 +4,7 @@ import type { Stats } from 'node:fs';
 import { chmod, mkdir, open, stat } from 'node:fs/promises';
 import { PodwrightError } from '../../base/errors.ts';
 import { errnoOf } from '../../base/files.ts';
-import type { VolumeConfig } from '../machine.ts';
+import type { VolumeConfig } from '../model/volume.ts';
 
 type HostPathType = Extract<VolumeConfig, { kind: 'hostPath' }>['type'];
 type HostPath = { readonly path: string; readonly type: HostPathType };

@@ -9,7 +9,7 @@ import type { PodUid } from '../../base/brand.ts';
 import { errorText, PodwrightError } from '../../base/errors.ts';
 import { errnoOf } from '../../base/files.ts';
 import { type MachineDirs, subPathsDir, volumeDir } from '../layout.ts';
-import type { VolumeConfig } from '../machine.ts';
+import type { VolumeConfig } from '../model/volume.ts';
 import { MS, mount, unmount } from '../system/libc.ts';
 import { descriptorPath, openBeneath, withDirectory } from '../system/open-beneath.ts';
 import { readRecord, type VolumeRecord } from './volume-record.ts';

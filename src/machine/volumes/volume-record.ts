@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import type { PodUid } from '../../base/brand.ts';
 import { errnoOf, writeFileAtomic } from '../../base/files.ts';
 import { type MachineDirs, volumeDir, volumeRecordsDir } from '../layout.ts';
-import type { VolumeConfig } from '../machine.ts';
+import type { VolumeConfig } from '../model/volume.ts';
 import { isMounted } from './empty-dir.ts';
 
 /** What is remembered of a volume: its config without the files' content. */

@@ -9,7 +9,7 @@ import type { PodUid } from '../../base/brand.ts';
 import { errorText, PodwrightError } from '../../base/errors.ts';
 import { mountReadOnly, type RootfsSource } from '../images/rootfs.ts';
 import { type MachineDirs, subPathsDir, volumeDir, volumeRecordsDir, volumesDir } from '../layout.ts';
-import type { VolumeConfig, VolumeSetup } from '../machine.ts';
+import type { VolumeConfig, VolumeSetup } from '../model/volume.ts';
 import { unmountBelow } from '../system/mountinfo.ts';
 import { removeCsi, setUpCsi } from './csi/csi-volume.ts';
 import { setUpEmptyDir, setUpMedium } from './empty-dir.ts';

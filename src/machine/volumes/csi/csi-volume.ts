@@ -18,7 +18,7 @@ import {
   runPodsDir,
   volumeDir,
 } from '../../layout.ts';
-import type { VolumeConfig } from '../../machine.ts';
+import type { VolumeConfig } from '../../model/volume.ts';
 import { applyFsGroup, type FsGroup } from '../fs-group.ts';
 import { type CsiCall, type CsiDriver, withDriver } from './csi-client.ts';
 
