@@ -44,6 +44,8 @@ export const BOUNDS = {
   /** Retry of a failed step on the machine (sandbox, create, volumes): kubelet's own resync is about as slow. */
   stepRetryMsMin: 1_000,
   stepRetryMsMax: 60_000,
+  /** How often an engine that ends with its pods says which ones it waits for: once the usual grace is over. */
+  purgeTellMs: 40_000,
   /** One call of a CSI driver: kubelet's csiTimeout. */
   csiCallMs: 2 * 60_000,
   /** How long a pod waits for its claims to be bound before it says so; it is told of the binding whenever it comes. */

@@ -135,6 +135,7 @@ async function wire(options: EngineOptions, undo: Undo): Promise<Engine> {
       await deleteAllPods(
         api,
         machines.nodes.map(({ machine }) => machine),
+        log,
       );
       for (const { machine, network } of machines.nodes) {
         await machine.endWarmSandboxes();
@@ -246,17 +247,27 @@ function runControllers(
   });
 }
 
-/** Asks every pod to end, each with its own grace, and waits until no machine holds anything any more. */
-async function deleteAllPods(api: ResourceApi, machines: readonly Machine[]): Promise<void> {
+/**
+ * Asks every pod to end, each with its own grace, and waits until no machine holds anything any more. Says which pods it
+ * still waits for: one whose CSI driver is away does not go before the driver is back.
+ */
+async function deleteAllPods(api: ResourceApi, machines: readonly Machine[], log: Log): Promise<void> {
   const { items } = await api.list(PODS);
+  const left = () => machines.flatMap((machine) => machine.pods());
   const gone = new Promise<void>((resolve) => {
     const check = (): void => {
-      if (machines.some((machine) => machine.pods().length > 0)) return;
+      if (left().length > 0) return;
       clearInterval(timer);
+      clearInterval(teller);
       resolve();
     };
     // Only at the very end of an engine's life: the machine tells of deaths, not of removals it was asked for.
     const timer = setInterval(check, 20);
+    const tell = (): void => {
+      const pods = left().map(({ namespace, name }) => `${namespace}/${name}`);
+      log.warn('waiting for pods to end', { pods: pods.join(' ') });
+    };
+    const teller = setInterval(tell, BOUNDS.purgeTellMs);
   });
   for (const { metadata } of items) {
     await api.delete(PODS, { namespace: metadata?.namespace, name: metadata?.name ?? '' });
