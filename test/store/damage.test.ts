@@ -13,6 +13,8 @@ import { type Random, randomOf } from '../lib/soak/random.ts';
 
 const VALUES = 300;
 const FLIPS = 60;
+/** lmdb's two meta pages: a bit of theirs can make the state before the last one the newest (docs/guarantees.md). */
+const META_BYTES = 2 * 4096;
 
 type Found =
   | { readonly values: unknown; readonly revision: number }
@@ -63,14 +65,14 @@ describe('a store whose file was damaged', () => {
 
   const isRefusal = (outcome: Outcome): boolean => 'refused' in outcome && outcome.refused;
 
-  test('any flipped bit: all is there, or it is refused', async (t) => {
+  test('any flipped bit behind the meta pages: all is there, or it is refused', async (t) => {
     const seed = Number(process.env.PODWRIGHT_SEED ?? Date.now() % 1_000_000);
     t.diagnostic(`again: PODWRIGHT_SEED=${seed} node --test test/store/damage.test.ts`);
     const random: Random = randomOf(seed);
     let refusals = 0;
     for (let flip = 0; flip < FLIPS; flip += 1) {
       const bytes = readFileSync(join(whole, 'data.mdb'));
-      const at = random.integer(0, bytes.length - 1);
+      const at = random.integer(META_BYTES, bytes.length - 1);
       bytes[at] = (bytes[at] ?? 0) ^ (1 << random.integer(0, 7));
       const outcome = await read((file) => writeFileSync(file, bytes));
       if (isRefusal(outcome)) refusals += 1;
